@@ -1,0 +1,15 @@
+# Every third-party library, all from Debian 12.
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)     # module mode: Debian ships no protobuf-config.cmake
+find_package(gRPC CONFIG REQUIRED)  # needs protobuf-compiler-grpc installed as well
+find_package(RocksDB CONFIG REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(yaml-cpp CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
+find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(GTest CONFIG REQUIRED)
+include(GoogleTest)

@@ -1,0 +1,1 @@
+"""The lab: real etcd, Milvus, milvus-lite and milvus-cdc processes on the loopback interface."""

@@ -1,0 +1,201 @@
+"""The server under test as a process, and a client of its HTTP interface."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from lab import places
+from lab.milvus import Milvus
+from lab.process import Process, require_free_ports
+from lab.waiting import until
+
+
+class CdcError(Exception):
+    """The server answered a request with a code other than 200."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class CdcServer:
+    """milvus-cdc with SQLite, reading one source Milvus. Its data folder survives a restart."""
+
+    def __init__(self, data: Path, source: Milvus, port: int) -> None:
+        self.data = data
+        self.source = source
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = Process("milvus-cdc", data / "milvus-cdc.log")
+        self.config = data / "cdc.yaml"
+
+    def configuration(self, **changes: str) -> str:
+        """The text of cdc.yaml. Changes: etcd_address, root_path, rocksmq, extra (more lines)."""
+        etcd = changes.get("etcd_address", self.source.etcd.address)
+        return f"""\
+address: 127.0.0.1:{self.port}
+maxTaskNum: 100
+logLevel: {changes.get("log_level", "info")}
+metaStoreConfig:
+  storeType: sqlite
+  sqlite:
+    path: {self.data / "cdc.db"}
+sourceConfig:
+  etcd:
+    address: ["{etcd}"]
+    rootPath: {changes.get("root_path", self.source.name)}
+    metaSubPath: meta
+  replicateChan: {self.source.name}-replicate-msg
+  rocksmq:
+    path: {changes.get("rocksmq", self.source.rocksmq)}
+  timeTickInterval: 500
+{changes.get("extra", "")}"""
+
+    def start(self, text: str | None = None) -> CdcServer:
+        """Starts it with this configuration (default: a right one) and waits for /healthz."""
+        self.launch(text)
+        self.process.wait_ready("/healthz", self.healthy, 30)
+        return self
+
+    def launch(self, text: str | None = None) -> None:
+        """Starts it and waits for nothing."""
+        binary = places.cdc_binary()
+        if not binary.is_file():
+            raise FileNotFoundError(f"{binary} is missing: run ./x build first")
+        require_free_ports([self.port], "milvus-cdc")
+        self.data.mkdir(parents=True, exist_ok=True)
+        if text is not None or not self.config.is_file():
+            self.config.write_text(text or self.configuration())
+        self.process.start([str(binary), "serve", "--config", str(self.config)])
+
+    def healthy(self) -> bool:
+        with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
+            return bool(answer.status == 200)
+
+    def terminate(self) -> float:
+        """SIGTERM; returns the seconds until it had ended by itself, or fails."""
+        took = self.process.end(20)
+        if self.process.exit_code not in (0,):
+            raise AssertionError(
+                f"milvus-cdc ended with {self.process.exit_code} after SIGTERM\n"
+                + self.process.tail()
+            )
+        return took
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def restart(self, *, hard: bool = False) -> None:
+        if hard:
+            self.kill()
+        else:
+            self.terminate()
+        self.start()
+
+    # --- HTTP ---------------------------------------------------------------------------------
+
+    def post(self, body: bytes) -> dict[str, Any]:
+        """Sends exactly these bytes to /cdc and returns the decoded answer, whatever its code."""
+        request = urllib.request.Request(
+            f"{self.url}/cdc", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            decoded: dict[str, Any] = json.load(answer)
+        return decoded
+
+    def request(self, kind: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request; returns its data, raises CdcError for a code other than 200."""
+        body = {"request_type": kind, "request_data": data or {}}
+        answer = self.post(json.dumps(body).encode())
+        if answer.get("code") != 200:
+            raise CdcError(int(answer.get("code", -1)), str(answer.get("message", "")))
+        result: dict[str, Any] = answer.get("data") or {}
+        return result
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def create(self, **request_data: Any) -> Task:
+        return Task(self, str(self.request("create", request_data)["task_id"]))
+
+    def tasks(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.request("list")["tasks"]
+        return listed
+
+
+class Task:
+    """A handle on one replication task."""
+
+    def __init__(self, server: CdcServer, task_id: str) -> None:
+        self.server = server
+        self.task_id = task_id
+
+    def get(self) -> dict[str, Any]:
+        task: dict[str, Any] = self.server.request("get", {"task_id": self.task_id})["task"]
+        return task
+
+    def pause(self) -> None:
+        self.server.request("pause", {"task_id": self.task_id})
+
+    def resume(self) -> None:
+        self.server.request("resume", {"task_id": self.task_id})
+
+    def delete(self) -> None:
+        self.server.request("delete", {"task_id": self.task_id})
+
+    def progress(self) -> dict[str, Any]:
+        progress: dict[str, Any] = self.get()["progress"]
+        return progress
+
+    @property
+    def safe_ts(self) -> int:
+        return int(self.progress()["safe_ts"])
+
+    @property
+    def target_ts(self) -> int:
+        return int(self.progress()["target_ts"])
+
+    def wait_safe(self, source_ts: int, timeout: float = 60.0) -> int:
+        """Waits until every source change up to `source_ts` is readable on the target.
+
+        Returns the guarantee timestamp to read the target with. A failed task fails at once.
+        """
+
+        def reached() -> int:
+            task = self.get()
+            if task.get("health") == "failed" or task["state"] == "Paused":
+                raise TaskStopped(f"the task is not running: {json.dumps(task, indent=1)}")
+            progress = task["progress"]
+            if int(progress["safe_ts"]) < source_ts:
+                raise AssertionError(json.dumps(task, indent=1))
+            return int(progress["target_ts"]) or 1
+
+        return until(f"safe_ts of task {self.task_id} >= {source_ts}", reached, timeout)
+
+    def wait_health(self, wanted: str, timeout: float = 60.0) -> str:
+        """Waits until the health is `wanted` and returns the reason."""
+
+        def seen() -> tuple[str] | None:
+            task = self.get()
+            if task["health"] != wanted:
+                raise AssertionError(json.dumps(task, indent=1))
+            return (str(task.get("health_reason", "")),)
+
+        return until(f"task {self.task_id} is '{wanted}'", seen, timeout)[0]
+
+
+class TaskStopped(Exception):
+    """A task that should run is paused or failed; waiting longer is useless."""
+
+
+def now_ts(offset_ms: int = 0) -> int:
+    """A hybrid timestamp of this machine's clock: milliseconds << 18."""
+    return (int(time.time() * 1000) + offset_ms) << 18

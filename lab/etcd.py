@@ -1,0 +1,95 @@
+"""A real etcd-server, and the few key operations that tests need, through its JSON gateway."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from lab.process import Process, require_free_ports
+
+
+def _b64(text: str | bytes) -> str:
+    return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+def _prefix_end(prefix: str) -> bytes:
+    raw = bytearray(prefix.encode())
+    raw[-1] += 1
+    return bytes(raw)
+
+
+class Etcd:
+    """One member without fsync; several Milvus share it, each under a root path of its own."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.port = port
+        self.peer_port = port + 1
+        self.address = f"127.0.0.1:{port}"
+        self.data = data
+        self.process = Process("etcd", data / "etcd.log")
+
+    def start(self) -> Etcd:
+        require_free_ports([self.port, self.peer_port], "etcd")
+        client, peer = f"http://{self.address}", f"http://127.0.0.1:{self.peer_port}"
+        self.process.start(
+            [
+                "etcd",
+                f"--data-dir={self.data / 'etcd'}",
+                "--unsafe-no-fsync",
+                f"--listen-client-urls={client}",
+                f"--advertise-client-urls={client}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=default={peer}",
+            ]
+        )
+        self.process.wait_ready("/health", self._healthy, 20)
+        return self
+
+    def _healthy(self) -> bool:
+        with urllib.request.urlopen(f"http://{self.address}/health", timeout=2) as answer:
+            return bool(json.load(answer).get("health") == "true")
+
+    def stop(self) -> None:
+        self.process.end(5)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def restart(self) -> None:
+        self.process.kill()
+        self.start()
+
+    def _call(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"http://{self.address}/v3/{method}", json.dumps(body).encode()
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            result: dict[str, Any] = json.load(answer)
+        return result
+
+    def put(self, key: str, value: str) -> None:
+        self._call("kv/put", {"key": _b64(key), "value": _b64(value)})
+
+    def items(self, prefix: str) -> dict[str, bytes]:
+        answer = self._call(
+            "kv/range", {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}
+        )
+        return {
+            base64.b64decode(kv["key"]).decode(): base64.b64decode(kv.get("value", ""))
+            for kv in answer.get("kvs", [])
+        }
+
+    def delete_prefix(self, prefix: str) -> int:
+        answer = self._call(
+            "kv/deleterange", {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}
+        )
+        return int(answer.get("deleted", 0))
+
+    def compact(self) -> None:
+        """Forgets all history up to the present revision."""
+        revision = self._call("kv/range", {"key": _b64("x")})["header"]["revision"]
+        self._call("kv/compaction", {"revision": revision, "physical": True})

@@ -1,0 +1,46 @@
+// Change: one message of a source log channel, with its leading fields read and the rest untouched.
+//
+// Plain value; copies share the payload. Wire facts: Milvus msg.proto as written by 2.3 to 2.5
+// (Insert 400, Delete 401, TimeTick 1200, Create/DropCollection 100/101, DropPartition 201).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "model/ids.h"
+#include "model/position.h"
+#include "model/timestamp.h"
+
+namespace cdc {
+
+enum class ChangeKind {
+  kInsert,
+  kDelete,
+  kTimeTick,
+  kCreateCollection,
+  kDropCollection,
+  kDropPartition,
+  kOther,  // understood as a message, of a type that carries no data of ours: counted, passed over
+};
+
+struct Change {
+  ChangeKind kind = ChangeKind::kOther;
+  int32_t msg_type = 0;  // MsgType number as written
+  LogId id;
+  Timestamp ts = 0;    // of the rows (timestamps[0]) for Insert and Delete, else base.timestamp
+  int64_t msg_id = 0;  // base.msgID; Insert and Delete of one channel with an equal one are copies
+  CollectionId collection_id = 0;
+  PartitionId partition_id = 0;  // kAllPartitions in a delete that names none
+  std::string shard;             // vchannel; empty for TimeTick and drops
+  uint64_t num_rows = 0;
+  std::shared_ptr<const std::string> payload;  // the whole message as the log holds it
+
+  // Bytes charged to a quota while this change is held.
+  size_t MemoryUsage() const { return sizeof(*this) + shard.size() + (payload ? payload->size() : 0); }
+};
+
+// Index of a shard: the number behind the last 'v' of a vchannel name; -1 if there is none.
+int ShardIndex(const std::string& vchannel);
+
+}  // namespace cdc

@@ -1,0 +1,40 @@
+// Positions in a source log. Plain values.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace cdc {
+
+// Identifies one message of one channel; ordered as the log is.
+// RocksMQ: {0, message id}. Kafka: {0, offset}. Pulsar: {ledger, entry}.
+struct LogId {
+  uint64_t major = 0;
+  uint64_t minor = 0;
+  auto operator<=>(const LogId&) const = default;
+};
+
+// "minor" or "major:minor", for logs and the store.
+std::string ToString(const LogId& id);
+Result<LogId> ParseLogId(const std::string& text);
+
+// Where to begin reading a channel.
+struct LogPosition {
+  enum class Kind {
+    kEarliest,  // the oldest message that the log still holds
+    kAt,        // message `id` itself first; it must still be there
+    kAfter,     // the message behind `id`; `id` must still be there unless the log is empty
+  };
+  Kind kind = Kind::kEarliest;
+  LogId id;
+  auto operator<=>(const LogPosition&) const = default;
+};
+
+// "earliest", "at ID", "after ID".
+std::string ToString(const LogPosition& position);
+Result<LogPosition> ParseLogPosition(const std::string& text);
+
+}  // namespace cdc

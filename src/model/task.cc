@@ -1,0 +1,119 @@
+#include "model/task.h"
+
+#include <algorithm>
+
+namespace cdc {
+namespace {
+
+bool MatchFrom(std::string_view pattern, std::string_view text) {
+  // Greedy with one backtrack point: linear for a single '*', quadratic at worst.
+  size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      mark = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++mark;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+bool Overlap(std::string_view a, std::string_view b) {
+  if (a.empty() && b.empty()) return true;
+  if (!a.empty() && a[0] == '*') {
+    return Overlap(a.substr(1), b) || (!b.empty() && Overlap(a, b.substr(1)));
+  }
+  if (!b.empty() && b[0] == '*') return Overlap(b, a);
+  if (a.empty() || b.empty() || a[0] != b[0]) return false;
+  return Overlap(a.substr(1), b.substr(1));
+}
+
+}  // namespace
+
+bool MatchPattern(const std::string& pattern, const std::string& text) {
+  return MatchFrom(pattern, text);
+}
+
+bool PatternsOverlap(const std::string& a, const std::string& b) { return Overlap(a, b); }
+
+bool Selection::Matches(const std::string& database, const std::string& collection) const {
+  const auto hit = [&](const NamePattern& p) {
+    return MatchPattern(p.database, database) && MatchPattern(p.collection, collection);
+  };
+  return std::any_of(includes.begin(), includes.end(), hit) &&
+         std::none_of(excludes.begin(), excludes.end(), hit);
+}
+
+bool Selection::MatchesWholeDatabase(const std::string& database) const {
+  const auto whole = [&](const NamePattern& p) {
+    return p.collection == "*" && MatchPattern(p.database, database);
+  };
+  return std::any_of(includes.begin(), includes.end(), whole) &&
+         std::none_of(excludes.begin(), excludes.end(), whole);
+}
+
+std::string Selection::MapDatabase(const std::string& database) const {
+  for (const NameMapping& m : mappings) {
+    if (m.source_db == database) return m.target_db;
+  }
+  return database;
+}
+
+TargetName Selection::Map(const std::string& database, const std::string& collection) const {
+  // An exact collection mapping wins over a mapping of the whole database.
+  for (const NameMapping& m : mappings) {
+    if (m.source_db != database) continue;
+    const auto it = m.collections.find(collection);
+    if (it != m.collections.end()) return {m.target_db, it->second};
+  }
+  for (const NameMapping& m : mappings) {
+    if (m.source_db == database && (m.collections.empty() || m.collections.contains("*"))) {
+      return {m.target_db, collection};
+    }
+  }
+  return {database, collection};
+}
+
+std::string ToString(TargetMode mode) {
+  switch (mode) {
+    case TargetMode::kAuto:
+      return "auto";
+    case TargetMode::kReplicate:
+      return "replicate";
+    case TargetMode::kApi:
+      return "api";
+    case TargetMode::kBlackhole:
+      return "blackhole";
+  }
+  return "?";
+}
+
+Result<TargetMode> ParseTargetMode(const std::string& text) {
+  if (text.empty() || text == "auto") return TargetMode::kAuto;
+  if (text == "replicate") return TargetMode::kReplicate;
+  if (text == "api") return TargetMode::kApi;
+  if (text == "blackhole") return TargetMode::kBlackhole;
+  return InvalidError("mode '" + text + "' is unknown; use auto, replicate or api");
+}
+
+std::string ToString(TaskState state) {
+  switch (state) {
+    case TaskState::kInitial:
+      return "Initial";
+    case TaskState::kRunning:
+      return "Running";
+    case TaskState::kPaused:
+      return "Paused";
+  }
+  return "?";
+}
+
+}  // namespace cdc

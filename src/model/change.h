@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/ids.h"
 #include "model/position.h"
@@ -38,6 +39,16 @@ struct Change {
 
   // Bytes charged to a quota while this change is held.
   size_t MemoryUsage() const { return sizeof(*this) + shard.size() + (payload ? payload->size() : 0); }
+};
+
+// One metadata operation that leaves no state in etcd (a flush), from the operation topic.
+struct Operation {
+  LogId id;
+  int32_t msg_type = 0;
+  Timestamp ts = 0;  // 0: unknown
+  bool is_flush = false;
+  std::string database;  // empty: "default"
+  std::vector<std::string> collections;
 };
 
 // Index of a shard: the number behind the last 'v' of a vchannel name; -1 if there is none.

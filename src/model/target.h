@@ -72,6 +72,19 @@ struct DdlStep {
   Timestamp ts = 0;  // replicate mode: the source timestamp that the target shall give the object
 };
 
+// A change addressed to an object of the target.
+struct TargetAddressOfRows {
+  TargetName name;
+  CollectionId collection_id = 0;
+  std::string vchannel;  // of the shard with the same index as the source's
+  std::string pchannel;
+  std::string partition;        // target partition name; empty: none named (a delete of -1)
+  PartitionId partition_id = kAllPartitions;
+  FieldId primary_key = 0;      // field id of the primary key, in the source's rows
+  std::string primary_key_name;
+  bool partition_key = false;   // rows are routed by a partition key, never by partition name
+};
+
 const char* ToString(DdlStep::Kind kind);
 // "create partition db.coll/part" for logs and errors.
 std::string ToString(const DdlStep& step);

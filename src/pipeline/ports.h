@@ -62,16 +62,6 @@ class LogSource {
   virtual Result<LogId> DecodeId(const std::string& bytes) const = 0;
 };
 
-// One metadata operation that leaves no state in etcd (a flush), from the operation topic.
-struct Operation {
-  LogId id;
-  int32_t msg_type = 0;
-  Timestamp ts = 0;  // 0: unknown
-  bool is_flush = false;
-  std::string database;  // empty: "default"
-  std::vector<std::string> collections;
-};
-
 // Reads the operation topic; same rules as LogReader.
 class OperationReader {
  public:
@@ -113,19 +103,6 @@ class TargetAdmin {
   // Applies one step. Steps are idempotent where Milvus lets them be: creating what exists equal and
   // dropping what is gone succeed. kUnknownOutcome: describe before trying again.
   virtual void Apply(DdlStep step, Callback<Status> done) = 0;
-};
-
-// A change addressed to an object of the target.
-struct TargetAddressOfRows {
-  TargetName name;
-  CollectionId collection_id = 0;
-  std::string vchannel;  // of the shard with the same index as the source's
-  std::string pchannel;
-  std::string partition;        // target partition name; empty: none named (a delete of -1)
-  PartitionId partition_id = kAllPartitions;
-  FieldId primary_key = 0;      // field id of the primary key, in the source's rows
-  std::string primary_key_name;
-  bool partition_key = false;   // rows are routed by a partition key, never by partition name
 };
 
 struct LaneItem {

@@ -20,11 +20,18 @@ class MilvusLite:
         self.process = Process("milvus-lite", data / "milvus-lite.log")
 
     def start(self) -> MilvusLite:
+        self.launch()
+        return self.wait()
+
+    def launch(self) -> None:
+        """Starts it and waits for nothing."""
         require_free_ports([self.port], "milvus-lite")
         (self.data / "data").mkdir(parents=True, exist_ok=True)
         binary = str(places.venv("lite") / "bin" / "milvus-lite")
         arguments = ["--data-dir", str(self.data / "data"), "--host", "127.0.0.1"]
         self.process.start([binary, "server", *arguments, "--port", str(self.port)])
+
+    def wait(self) -> MilvusLite:
         self.process.wait_ready("listening", self._listening, 60)
         return self
 

@@ -1,7 +1,8 @@
 // Protobuf wire bytes, read and written without a protobuf library, and Slices: bytes in pieces.
 //
-// For messages whose bulk (vectors, columns) must pass through untouched and uncopied. Plain values;
-// any thread, nothing blocks, nothing throws. Malformed input is an error, never undefined behaviour.
+// For messages whose bulk (vectors, columns) must pass through untouched and uncopied. Plain
+// values; any thread, nothing blocks, nothing throws. Malformed input is an error, never undefined
+// behaviour.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +32,9 @@ class WireReader {
   uint32_t field() const { return field_; }
   WireType type() const { return type_; }
   bool Is(uint32_t field, WireType type) const { return field_ == field && type_ == type; }
-  uint64_t number() const { return number_; }         // of a varint, fixed64 or fixed32; else 0
-  std::string_view bytes() const { return value_; }   // of a length-delimited field; else empty
-  std::string_view raw() const { return raw_; }       // the field as it stands, tag included
+  uint64_t number() const { return number_; }        // of a varint, fixed64 or fixed32; else 0
+  std::string_view bytes() const { return value_; }  // of a length-delimited field; else empty
+  std::string_view raw() const { return raw_; }      // the field as it stands, tag included
 
  private:
   bool Fail();
@@ -108,7 +109,7 @@ class Slices {
   const std::vector<Slice>& pieces() const { return pieces_; }
   size_t size() const { return size_; }  // total bytes
   bool empty() const { return size_ == 0; }
-  std::string Join() const;              // one contiguous copy
+  std::string Join() const;  // one contiguous copy
 
  private:
   std::vector<Slice> pieces_;

@@ -46,15 +46,21 @@ Result<PrimaryKeys> ReadPrimaryKeys(const Change& change, const TargetAddressOfR
 
 // ---- replicate mode: messages with the target's ids ------------------------------------------
 
+// A message id for a message that stands for another one at another time. The target's consumers
+// drop an Insert or Delete whose base.msgID they have seen since the last tick, so a replay must
+// not reuse the original's. `salt` tells several messages made of one apart.
+int64_t DeriveMessageId(int64_t msg_id, Timestamp stamp, uint64_t salt);
+
 // The same message addressed to the target: names, ids, shard. Columns stay untouched slices.
-// Timestamps are rewritten only when `stamp` differs from change.ts (and where the source left
-// base.timestamp 0, as upserts of 2.4 and 2.5 do).
+// Row timestamps are rewritten only when `stamp` differs from change.ts; base.msgID then becomes
+// DeriveMessageId(change.msg_id, stamp, 0). base.timestamp is always `stamp` (upserts of 2.4 and
+// 2.5 leave it 0); base.properties, segment ids and the database id are left out.
 Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp);
 // partitionID -1 is kept only where the source wrote it (change.partition_id == kAllPartitions).
 Slices RewriteDelete(const Change& change, const TargetAddressOfRows& to, Timestamp stamp);
 
-// A Delete of `keys` in the address' own partition, for replays. `msg_id` becomes base.msgID:
-// consumers of the target drop a Delete whose msgID they have seen just before.
+// A Delete of `keys` in the address' own partition, for replays. `msg_id` becomes base.msgID; take
+// DeriveMessageId(change.msg_id, stamp, 1) of the Insert that it makes room for.
 Slices EncodeDelete(const TargetAddressOfRows& to, const PrimaryKeys& keys, Timestamp stamp,
                     int64_t msg_id);
 Slices EncodeTimeTick(Timestamp ts);

@@ -1,0 +1,237 @@
+// Decoding.
+#include "client/milvus/message_codec.h"
+
+#include <algorithm>
+
+#include "base/format.h"
+#include "client/milvus/message_fields.h"
+
+namespace cdc {
+namespace {
+
+using namespace message_fields;  // NOLINT: the field numbers of these messages
+
+constexpr std::string_view kStreamingMagic = "\xFF\xFE\xFD\xFCSTREAM";
+
+Error Corrupt(const LogId& id, std::string_view what) {
+  return CorruptError(Format("message {} of the source's log: {}", ToString(id), what));
+}
+
+struct Base {
+  bool present = false;
+  uint64_t msg_type = 0;
+  int64_t msg_id = 0;
+  Timestamp timestamp = 0;
+  bool streaming = false;  // has the property "_v": written by Milvus' streaming service
+};
+
+bool ReadBase(std::string_view bytes, Base* base) {
+  base->present = true;
+  WireReader reader(bytes);
+  while (reader.Next()) {
+    if (reader.Is(kBaseMsgType, WireType::kVarint)) {
+      base->msg_type = reader.number();
+    } else if (reader.Is(kBaseMsgId, WireType::kVarint)) {
+      base->msg_id = static_cast<int64_t>(reader.number());
+    } else if (reader.Is(kBaseTimestamp, WireType::kVarint)) {
+      base->timestamp = reader.number();
+    } else if (reader.Is(kBaseProperties, WireType::kBytes)) {
+      WireReader entry(reader.bytes());
+      while (entry.Next()) {
+        if (entry.Is(1, WireType::kBytes) && entry.bytes() == "_v") base->streaming = true;
+      }
+      if (!entry.ok()) return false;
+    }
+  }
+  return reader.ok();
+}
+
+// MsgHeader of any Milvus message: field 1 is its MsgBase.
+Result<Base> ReadHeader(const LogId& id, std::string_view payload) {
+  if (payload.substr(0, kStreamingMagic.size()) == kStreamingMagic) {
+    return Corrupt(id,
+                   "written by Milvus' streaming service (2.6, or 2.5 with it switched on), "
+                   "which this source does not read; use a source of Milvus 2.3 to 2.5");
+  }
+  Base base;
+  WireReader reader(payload);
+  while (reader.Next()) {
+    if (reader.Is(kBase, WireType::kBytes) && !ReadBase(reader.bytes(), &base)) {
+      return Corrupt(id, "its MsgBase is malformed");
+    }
+  }
+  if (!reader.ok()) return Corrupt(id, "is no protobuf message");
+  if (!base.present || base.msg_type == 0) return Corrupt(id, "has no message type");
+  if (base.streaming) {
+    return Corrupt(id, "written by Milvus' streaming service, which this source does not read");
+  }
+  return base;
+}
+
+ChangeKind KindOf(uint64_t msg_type) {
+  switch (msg_type) {
+    case kMsgInsert:
+      return ChangeKind::kInsert;
+    case kMsgDelete:
+      return ChangeKind::kDelete;
+    case kMsgTimeTick:
+      return ChangeKind::kTimeTick;
+    case kMsgCreateCollection:
+      return ChangeKind::kCreateCollection;
+    case kMsgDropCollection:
+      return ChangeKind::kDropCollection;
+    case kMsgDropPartition:
+      return ChangeKind::kDropPartition;
+    default:
+      return ChangeKind::kOther;
+  }
+}
+
+// What the body of a data message says beside the fields of Change.
+struct RowsBody {
+  size_t timestamps = 0;
+  bool columns = false;
+  bool keys = false;
+  bool row_based = false;
+};
+
+// One field of an Insert or Delete. False: malformed.
+bool ReadRowsField(const WireReader& reader, Change* change, RowsBody* body) {
+  const bool insert = change->kind == ChangeKind::kInsert;
+  switch (reader.field()) {
+    case kShardName:
+      if (reader.type() != WireType::kBytes) return false;
+      change->shard = std::string(reader.bytes());
+      return true;
+    case kCollectionId:
+      change->collection_id = static_cast<int64_t>(reader.number());
+      return reader.type() == WireType::kVarint;
+    case kPartitionId:
+      change->partition_id = static_cast<int64_t>(reader.number());
+      return reader.type() == WireType::kVarint;
+    case kTimestamps:
+      return ForEachVarint(reader, [&](uint64_t ts) {
+        change->ts = std::max(change->ts, ts);
+        ++body->timestamps;
+      });
+    default:
+      break;
+  }
+  if (reader.field() == (insert ? kInsertNumRows : kDeleteNumRows)) {
+    change->num_rows = reader.number();
+    return reader.type() == WireType::kVarint;
+  }
+  if (insert && reader.field() == kFieldsData) {
+    body->columns = true;
+    return reader.type() == WireType::kBytes;
+  }
+  if (insert && reader.field() == kRowData) body->row_based = true;
+  if (!insert && reader.field() == kPrimaryKeys) {
+    body->keys = true;
+    return reader.type() == WireType::kBytes;
+  }
+  if (!insert && reader.field() == kInt64PrimaryKeys) body->keys = true;
+  return true;
+}
+
+Status ReadRows(const LogId& id, Change* change) {
+  RowsBody body;
+  WireReader reader(*change->payload);
+  while (reader.Next()) {
+    if (!ReadRowsField(reader, change, &body)) {
+      return Corrupt(id, Format("field {} is malformed", reader.field()));
+    }
+  }
+  const bool insert = change->kind == ChangeKind::kInsert;
+  const char* name = insert ? "Insert" : "Delete";
+  if (change->collection_id == 0) return Corrupt(id, Format("{} names no collection", name));
+  if (change->shard.empty()) return Corrupt(id, Format("{} names no shard", name));
+  if (body.timestamps == 0) return Corrupt(id, Format("{} has no timestamps", name));
+  if (change->num_rows != body.timestamps) {
+    return Corrupt(
+        id, Format("{} of {} rows has {} timestamps", name, change->num_rows, body.timestamps));
+  }
+  if (insert && !body.columns) {
+    return Corrupt(id, body.row_based ? "Insert in the row format of Milvus before 2.2"
+                                      : "Insert without columns");
+  }
+  if (!insert && !body.keys) return Corrupt(id, "Delete without keys");
+  return OkStatus();
+}
+
+// Ids of a Create/DropCollection or DropPartition.
+Status ReadObjectIds(const LogId& id, Change* change) {
+  const bool drop_collection = change->kind == ChangeKind::kDropCollection;
+  const bool drop_partition = change->kind == ChangeKind::kDropPartition;
+  const uint32_t collection_field = drop_collection ? kDropCollectionId : kObjectCollectionId;
+  WireReader reader(*change->payload);
+  while (reader.Next()) {
+    if (reader.Is(collection_field, WireType::kVarint)) {
+      change->collection_id = static_cast<int64_t>(reader.number());
+    } else if (drop_partition && reader.Is(kObjectPartitionId, WireType::kVarint)) {
+      change->partition_id = static_cast<int64_t>(reader.number());
+    }
+  }
+  if (change->collection_id == 0) return Corrupt(id, "names no collection");
+  if (drop_partition && change->partition_id == 0) return Corrupt(id, "names no partition");
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payload) {
+  CDC_ASSIGN_OR_RETURN(const Base base, ReadHeader(id, *payload));
+  Change change;
+  change.kind = KindOf(base.msg_type);
+  change.msg_type = static_cast<int32_t>(base.msg_type);
+  change.id = id;
+  change.msg_id = base.msg_id;
+  change.payload = std::move(payload);
+  switch (change.kind) {
+    case ChangeKind::kInsert:
+    case ChangeKind::kDelete:
+      CDC_RETURN_IF_ERROR(ReadRows(id, &change));
+      break;
+    case ChangeKind::kCreateCollection:
+    case ChangeKind::kDropCollection:
+    case ChangeKind::kDropPartition:
+      CDC_RETURN_IF_ERROR(ReadObjectIds(id, &change));
+      change.ts = base.timestamp;
+      break;
+    case ChangeKind::kTimeTick:
+    case ChangeKind::kOther:
+      change.ts = base.timestamp;
+      break;
+  }
+  return change;
+}
+
+Result<Operation> DecodeOperation(LogId id, const std::string& payload) {
+  CDC_ASSIGN_OR_RETURN(const Base base, ReadHeader(id, payload));
+  Operation operation;
+  operation.id = id;
+  operation.msg_type = static_cast<int32_t>(base.msg_type);
+  operation.ts = base.timestamp;
+  operation.is_flush = base.msg_type == kMsgFlush;
+  if (!operation.is_flush) return operation;
+  WireReader reader(payload);
+  while (reader.Next()) {
+    if (reader.Is(kRequestDbName, WireType::kBytes)) {
+      operation.database = std::string(reader.bytes());
+    } else if (reader.Is(kRequestCollectionName, WireType::kBytes)) {
+      operation.collections.emplace_back(reader.bytes());
+    }
+  }
+  return operation;
+}
+
+Result<LogId> DecodeNumericId(const std::string& bytes) {
+  if (bytes.size() != 8) {
+    return CorruptError(Format("a message id of {} bytes; 8 were expected", bytes.size()));
+  }
+  LogId id;
+  for (size_t i = 8; i > 0; --i) id.minor = (id.minor << 8) | static_cast<uint8_t>(bytes[i - 1]);
+  return id;
+}
+
+}  // namespace cdc

@@ -1,0 +1,235 @@
+// Messages and requests for a target, around the untouched columns of the source.
+#include "client/milvus/message_codec.h"
+#include "client/milvus/message_fields.h"
+
+namespace cdc {
+namespace {
+
+using namespace message_fields;  // NOLINT: the field numbers of these messages
+
+// MsgBase with another id and timestamp; without properties and replicateInfo.
+std::string RewriteBase(std::string_view base, int64_t msg_id, Timestamp stamp) {
+  WireWriter out;
+  WireReader reader(base);
+  while (reader.Next()) {
+    if (reader.field() == kBaseMsgType || reader.field() == kBaseSourceId) out.Raw(reader.raw());
+  }
+  if (msg_id != 0) out.Varint(kBaseMsgId, static_cast<uint64_t>(msg_id));
+  out.Varint(kBaseTimestamp, stamp);
+  return out.Take();
+}
+
+std::string NewBase(uint64_t msg_type, int64_t msg_id, Timestamp stamp) {
+  WireWriter out;
+  out.Varint(kBaseMsgType, msg_type);
+  if (msg_id != 0) out.Varint(kBaseMsgId, static_cast<uint64_t>(msg_id));
+  out.Varint(kBaseTimestamp, stamp);
+  return out.Take();
+}
+
+void WriteRowsAddress(const TargetAddressOfRows& to, bool name_partition, WireWriter* out) {
+  out->Bytes(kShardName, to.vchannel);
+  out->Bytes(kDbName, to.name.database);
+  out->Bytes(kCollectionName, to.name.collection);
+  if (name_partition && !to.partition.empty()) out->Bytes(kPartitionName, to.partition);
+  out->Varint(kCollectionId, static_cast<uint64_t>(to.collection_id));
+  const PartitionId partition = name_partition ? to.partition_id : kAllPartitions;
+  out->Varint(kPartitionId, static_cast<uint64_t>(partition));
+}
+
+// Appends the fields of `payload` that `keep` accepts, neighbours as one slice.
+template <typename Keep>
+void AppendKept(const std::shared_ptr<const std::string>& payload, Keep keep, Slices* out) {
+  std::string_view run;
+  WireReader reader(*payload);
+  while (reader.Next()) {
+    const std::string_view raw = reader.raw();
+    if (!keep(reader.field())) continue;
+    if (!run.empty() && run.data() + run.size() == raw.data()) {
+      run = {run.data(), run.size() + raw.size()};
+      continue;
+    }
+    out->Append(payload, run);
+    run = raw;
+  }
+  out->Append(payload, run);
+}
+
+Slices RewriteRows(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
+                   bool name_partition, uint32_t segment_field) {
+  const bool restamp = stamp != change.ts;
+  std::string_view base;
+  WireReader reader(*change.payload);
+  while (reader.Next()) {
+    if (reader.Is(kBase, WireType::kBytes)) base = reader.bytes();
+  }
+  const int64_t msg_id = restamp ? DeriveMessageId(change.msg_id, stamp, 0) : change.msg_id;
+  WireWriter head;
+  head.Bytes(kBase, RewriteBase(base, msg_id, stamp));
+  WriteRowsAddress(to, name_partition, &head);
+  if (restamp) head.PackedRepeat(kTimestamps, stamp, change.num_rows);
+  Slices out;
+  out.Append(head.Take());
+  AppendKept(
+      change.payload,
+      [&](uint32_t field) {
+        if (field <= kPartitionId || field == segment_field) return false;
+        return !(restamp && field == kTimestamps);
+      },
+      &out);
+  return out;
+}
+
+// Is this the dynamic column without the flag that says so?
+bool LacksDynamicFlag(std::string_view column) {
+  std::string_view name;
+  bool dynamic = false;
+  WireReader reader(column);
+  while (reader.Next()) {
+    if (reader.Is(kColumnName, WireType::kBytes)) name = reader.bytes();
+    if (reader.Is(kColumnIsDynamic, WireType::kVarint)) dynamic = reader.number() != 0;
+  }
+  return name == kDynamicFieldName && !dynamic;
+}
+
+// A column of the log as a column of a request. Proxies find the dynamic column by its flag.
+void AppendColumn(const std::shared_ptr<const std::string>& payload, std::string_view bytes,
+                  Slices* out) {
+  WireWriter flag;
+  if (LacksDynamicFlag(bytes)) flag.Varint(kColumnIsDynamic, 1);
+  WireWriter header;
+  header.BytesHeader(kRequestFieldsData, bytes.size() + flag.size());
+  out->Append(header.Take());
+  out->Append(payload, bytes);
+  out->Append(flag.Take());
+}
+
+Slices RowsRequest(const Change& change, const TargetAddressOfRows& to, uint64_t msg_type) {
+  WireWriter base;
+  base.Varint(kBaseMsgType, msg_type);
+  WireWriter head;
+  head.Bytes(kBase, base.str());
+  head.Bytes(kRequestDbName, to.name.database);
+  head.Bytes(kRequestCollectionName, to.name.collection);
+  if (!to.partition_key && !to.partition.empty()) head.Bytes(kRequestPartitionName, to.partition);
+  head.Varint(kRequestNumRows, change.num_rows);
+  Slices out;
+  out.Append(head.Take());
+  WireReader reader(*change.payload);
+  while (reader.Next()) {
+    if (reader.Is(kFieldsData, WireType::kBytes)) {
+      AppendColumn(change.payload, reader.bytes(), &out);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+int64_t DeriveMessageId(int64_t msg_id, Timestamp stamp, uint64_t salt) {
+  // splitmix64's finisher over all three: equal inputs give equal ids, others practically never.
+  uint64_t mixed = static_cast<uint64_t>(msg_id) + stamp * 0x9e3779b97f4a7c15U;
+  mixed += (salt + 1) * 0xd1b54a32d192ed03U;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9U;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebU;
+  mixed ^= mixed >> 31;
+  return static_cast<int64_t>(mixed >> 1) | 1;  // positive, never 0
+}
+
+Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp) {
+  return RewriteRows(change, to, stamp, true, kInsertSegmentId);
+}
+
+Slices RewriteDelete(const Change& change, const TargetAddressOfRows& to, Timestamp stamp) {
+  return RewriteRows(change, to, stamp, change.partition_id != kAllPartitions, kDeleteSegmentId);
+}
+
+Slices EncodeDelete(const TargetAddressOfRows& to, const PrimaryKeys& keys, Timestamp stamp,
+                    int64_t msg_id) {
+  WireWriter array;
+  uint32_t kind = kIdsInteger;
+  if (const auto* integers = std::get_if<std::vector<int64_t>>(&keys)) {
+    WireWriter packed;
+    for (const int64_t key : *integers) packed.RawVarint(static_cast<uint64_t>(key));
+    array.Bytes(kArrayData, packed.str());
+  } else {
+    kind = kIdsString;
+    for (const std::string& key : std::get<std::vector<std::string>>(keys)) {
+      array.Bytes(kArrayData, key);
+    }
+  }
+  WireWriter ids;
+  ids.Bytes(kind, array.str());
+  WireWriter out;
+  out.Bytes(kBase, NewBase(kMsgDelete, msg_id, stamp));
+  WriteRowsAddress(to, true, &out);
+  out.PackedRepeat(kTimestamps, stamp, CountOf(keys));
+  out.Varint(kDeleteNumRows, CountOf(keys));
+  out.Bytes(kPrimaryKeys, ids.str());
+  Slices slices;
+  slices.Append(out.Take());
+  return slices;
+}
+
+Slices EncodeTimeTick(Timestamp ts) {
+  WireWriter out;
+  out.Bytes(kBase, NewBase(kMsgTimeTick, 0, ts));
+  Slices slices;
+  slices.Append(out.Take());
+  return slices;
+}
+
+Slices EncodeDropCollection(const TargetAddressOfRows& to, Timestamp ts) {
+  WireWriter out;
+  out.Bytes(kBase, NewBase(kMsgDropCollection, 0, ts));
+  out.Bytes(kDropDbName, to.name.database);
+  out.Bytes(kDropCollectionName, to.name.collection);
+  out.Varint(kDropCollectionId, static_cast<uint64_t>(to.collection_id));
+  Slices slices;
+  slices.Append(out.Take());
+  return slices;
+}
+
+Slices EncodeDropPartition(const TargetAddressOfRows& to, Timestamp ts) {
+  WireWriter out;
+  out.Bytes(kBase, NewBase(kMsgDropPartition, 0, ts));
+  out.Bytes(kDropDbName, to.name.database);
+  out.Bytes(kDropCollectionName, to.name.collection);
+  out.Bytes(kDropPartitionName, to.partition);
+  out.Varint(kObjectCollectionId, static_cast<uint64_t>(to.collection_id));
+  out.Varint(kObjectPartitionId, static_cast<uint64_t>(to.partition_id));
+  Slices slices;
+  slices.Append(out.Take());
+  return slices;
+}
+
+Slices ReplicateRequest(const std::string& pchannel, Timestamp begin_ts, Timestamp end_ts,
+                        const std::vector<Slices>& messages) {
+  WireWriter info;
+  info.Varint(kInfoIsReplicate, 1);
+  WireWriter base;
+  base.Bytes(kBaseReplicateInfo, info.str());
+  WireWriter head;
+  head.Bytes(kBase, base.str());
+  head.Bytes(kReplicateChannel, pchannel);
+  head.Varint(kReplicateBeginTs, begin_ts);
+  head.Varint(kReplicateEndTs, end_ts);
+  Slices out;
+  for (const Slices& message : messages) {
+    head.BytesHeader(kReplicateMessages, message.size());
+    out.Append(head.Take());
+    out.Append(message);
+  }
+  out.Append(head.Take());  // only when there are no messages
+  return out;
+}
+
+Slices InsertRequest(const Change& change, const TargetAddressOfRows& to) {
+  return RowsRequest(change, to, kMsgInsert);
+}
+
+Slices UpsertRequest(const Change& change, const TargetAddressOfRows& to) {
+  return RowsRequest(change, to, kMsgUpsert);
+}
+
+}  // namespace cdc

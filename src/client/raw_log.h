@@ -1,0 +1,50 @@
+// RawLog: a source's message queue as topics of undecoded entries. What every queue looks like to the
+// decoding above it; implemented by client/rocksmq (Kafka and Pulsar can follow).
+//
+// Threads: all calls are safe from any thread and do not block. Callbacks run on the log's own
+// thread, never before the call that took them has returned, at most once, and must not block nor
+// call back into the log. A callback of a destroyed tail, or of a log that is being destroyed, may
+// be dropped, or run once more at the same moment: receivers guard themselves.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/position.h"
+
+namespace cdc {
+
+struct RawEntry {
+  LogId id;
+  std::shared_ptr<const std::string> payload;
+};
+
+// Reads one topic forward.
+class RawTail {
+ public:
+  using Done = std::function<void(Result<std::vector<RawEntry>>)>;
+
+  virtual ~RawTail() = default;
+  // The next entries: at least one, about `max_bytes` at most. Waits while there is nothing new.
+  // One Read at a time. Errors: kRetry (call again, the place is kept), kPositionGone.
+  virtual void Read(size_t max_bytes, Done done) = 0;
+};
+
+class RawLog {
+ public:
+  using LatestDone = std::function<void(Result<std::map<std::string, LogPosition>>)>;
+
+  virtual ~RawLog() = default;
+  // Must not outlive the log.
+  virtual std::unique_ptr<RawTail> Open(const std::string& topic, LogPosition from) = 0;
+  // For each topic kAfter its newest entry at or after the time of the call; kEarliest when empty.
+  virtual void Latest(std::vector<std::string> topics, LatestDone done) = 0;
+  // A message id as this queue's Milvus writes it into etcd.
+  virtual Result<LogId> DecodeId(const std::string& bytes) const = 0;
+};
+
+}  // namespace cdc

@@ -1,0 +1,213 @@
+#include "client/rocksmq/rocksmq_store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/table.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "base/format.h"
+#include "base/log.h"
+
+namespace cdc {
+namespace {
+
+constexpr size_t kBlockCacheBytes = 8 << 20;
+
+// RocksDB would write a LOG file beside the secondary; its warnings go to our log instead.
+class WarningLogger final : public rocksdb::Logger {
+ public:
+  WarningLogger() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    char text[512];
+    vsnprintf(text, sizeof text, format, arguments);
+    LogDebug("rocksdb: {}", std::string_view(text));
+  }
+};
+
+std::string ReadIdentity(const std::string& path) {
+  std::ifstream file(path + "/IDENTITY");
+  std::string text;
+  std::getline(file, text);
+  return text;
+}
+
+uint64_t InodeOf(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
+
+Error StoreError(const std::string& path, const rocksdb::Status& status) {
+  return RetryError(Format("RocksMQ store {}: {}", path, status.ToString()));
+}
+
+Status CheckPath(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) {
+    if (errno == EACCES) {
+      return RetryError(Format("RocksMQ store {} is not readable by this process; run it as a user "
+                               "who may read the source's data",
+                               path),
+                        ErrorKind::kInvalid);
+    }
+    return RetryError(Format("no RocksMQ store at {}; set sourceConfig.rocksmq.path to the source's "
+                             "message store, usually <data>/rocksmq",
+                             path),
+                      ErrorKind::kNotFound);
+  }
+  if (!S_ISDIR(info.st_mode) || access((path + "/CURRENT").c_str(), F_OK) != 0) {
+    if (errno == EACCES) {
+      return RetryError(Format("RocksMQ store {} is not readable by this process", path),
+                        ErrorKind::kInvalid);
+    }
+    return RetryError(Format("{} is no RocksMQ store (it has no CURRENT file); set "
+                             "sourceConfig.rocksmq.path to the source's message store, usually "
+                             "<data>/rocksmq",
+                             path),
+                      ErrorKind::kNotFound);
+  }
+  if (access(path.c_str(), R_OK | X_OK) != 0 || access((path + "/CURRENT").c_str(), R_OK) != 0) {
+    return RetryError(Format("RocksMQ store {} is not readable by this process ({})", path,
+                             std::strerror(errno)),
+                      ErrorKind::kInvalid);
+  }
+  return OkStatus();
+}
+
+Status CheckCompression() {
+  const std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
+  const bool zstd = std::find(supported.begin(), supported.end(), rocksdb::kZSTD) != supported.end();
+  if (zstd) return OkStatus();
+  return FatalError("this RocksDB library was built without zstd, which RocksMQ stores need");
+}
+
+std::string Prefix(const std::string& topic) { return topic + "/"; }
+std::string KeyOf(const std::string& topic, uint64_t id) { return Prefix(topic) + std::to_string(id); }
+
+// The id behind "<topic>/"; nullopt: a key of another kind.
+std::optional<uint64_t> IdOf(const rocksdb::Slice& key, const std::string& prefix) {
+  if (!key.starts_with(prefix)) return std::nullopt;
+  uint64_t id = 0;
+  const char* begin = key.data() + prefix.size();
+  const char* end = key.data() + key.size();
+  const auto [stop, error] = std::from_chars(begin, end, id);
+  if (error != std::errc() || stop != end || begin == end) return std::nullopt;
+  return id;
+}
+
+rocksdb::ReadOptions Reading() {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  return options;
+}
+
+}  // namespace
+
+struct RocksmqStore::Database {
+  std::unique_ptr<rocksdb::DB> db;
+  std::unique_ptr<rocksdb::Iterator> NewIterator() const {
+    return std::unique_ptr<rocksdb::Iterator>(db->NewIterator(Reading()));
+  }
+};
+
+RocksmqStore::RocksmqStore(std::string path) : path_(std::move(path)) {}
+RocksmqStore::~RocksmqStore() = default;
+
+Result<std::unique_ptr<RocksmqStore>> RocksmqStore::Open(const std::string& path) {
+  CDC_RETURN_IF_ERROR(CheckCompression());
+  CDC_RETURN_IF_ERROR(CheckPath(path));
+  // The secondary wants a folder of its own, but keeps nothing in it.
+  std::string folder = (std::filesystem::temp_directory_path() / "milvus-cdc-XXXXXX").string();
+  if (mkdtemp(folder.data()) == nullptr) {
+    return RetryError(Format("cannot make a folder {}: {}", folder, std::strerror(errno)));
+  }
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  rocksdb::Options options;
+  options.max_open_files = -1;
+  options.skip_stats_update_on_db_open = true;
+  options.info_log = std::make_shared<WarningLogger>();
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+
+  std::unique_ptr<RocksmqStore> store(new RocksmqStore(path));
+  store->identity_ = ReadIdentity(path);
+  store->inode_ = InodeOf(path + "/IDENTITY");
+  store->database_ = std::make_unique<Database>();
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenAsSecondary(options, path, folder, &db);
+  store->database_->db.reset(db);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+  if (!status.ok()) return StoreError(path, status);
+  return store;
+}
+
+bool RocksmqStore::IsSameStore() const {
+  const uint64_t inode = InodeOf(path_ + "/IDENTITY");
+  if (inode == inode_ && inode != 0) return true;
+  return !identity_.empty() && ReadIdentity(path_) == identity_;
+}
+
+Status RocksmqStore::CatchUp() {
+  const rocksdb::Status status = database_->db->TryCatchUpWithPrimary();
+  if (!status.ok()) return StoreError(path_, status);
+  return OkStatus();
+}
+
+uint64_t RocksmqStore::Sequence() const { return database_->db->GetLatestSequenceNumber(); }
+
+Result<std::vector<std::optional<uint64_t>>> RocksmqStore::Newest(
+    const std::vector<std::string>& topics) const {
+  const auto it = database_->NewIterator();
+  std::vector<std::optional<uint64_t>> newest;
+  newest.reserve(topics.size());
+  for (const std::string& topic : topics) {
+    const std::string prefix = Prefix(topic);
+    it->SeekForPrev(prefix + ":");  // ':' follows '9'
+    newest.push_back(it->Valid() ? IdOf(it->key(), prefix) : std::nullopt);
+    if (!it->status().ok()) return StoreError(path_, it->status());
+  }
+  return newest;
+}
+
+Result<std::optional<uint64_t>> RocksmqStore::Oldest(const std::string& topic) const {
+  const auto it = database_->NewIterator();
+  const std::string prefix = Prefix(topic);
+  it->Seek(prefix);
+  if (!it->status().ok()) return StoreError(path_, it->status());
+  return it->Valid() ? IdOf(it->key(), prefix) : std::nullopt;
+}
+
+Result<bool> RocksmqStore::Contains(const std::string& topic, uint64_t id) const {
+  const auto it = database_->NewIterator();
+  const std::string key = KeyOf(topic, id);
+  it->Seek(key);
+  if (!it->status().ok()) return StoreError(path_, it->status());
+  return it->Valid() && it->key() == rocksdb::Slice(key);
+}
+
+Status RocksmqStore::Scan(const std::string& topic, uint64_t first, uint64_t last,
+                          const Each& each) const {
+  const auto it = database_->NewIterator();
+  const std::string prefix = Prefix(topic);
+  // Ids are as long as each other, so that keys are in the order of their ids; 0 stands for "all".
+  it->Seek(first == 0 ? prefix : KeyOf(topic, first));
+  for (; it->Valid(); it->Next()) {
+    const std::optional<uint64_t> id = IdOf(it->key(), prefix);
+    if (!id || *id > last) break;
+    if (!each(*id, {it->value().data(), it->value().size()})) break;
+  }
+  if (!it->status().ok()) return StoreError(path_, it->status());
+  return OkStatus();
+}
+
+}  // namespace cdc

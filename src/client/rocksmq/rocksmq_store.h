@@ -1,0 +1,57 @@
+// RocksmqStore: the RocksDB secondary under RocksmqLog. One thread; every call may block on files.
+//
+// Its view of the store moves only in CatchUp(). RocksDB types stay in the .cc file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/position.h"
+
+namespace cdc {
+
+class RocksmqStore {
+ public:
+  // Errors: kNotFound, kInvalid (not readable, no store), kOther; all kRetry but for a RocksDB
+  // library without zstd.
+  static Result<std::unique_ptr<RocksmqStore>> Open(const std::string& path);
+  ~RocksmqStore();
+  RocksmqStore(const RocksmqStore&) = delete;
+  RocksmqStore& operator=(const RocksmqStore&) = delete;
+
+  // Contents of the store's IDENTITY: another one means that the store was made anew.
+  const std::string& identity() const { return identity_; }
+  // False when the path no longer leads to the store that was opened.
+  bool IsSameStore() const;
+
+  // Follows the owner of the store. Errors: open the store again.
+  Status CatchUp();
+  // Grows when CatchUp brought new messages (but holes may be filled without).
+  uint64_t Sequence() const;
+
+  // The newest and the oldest message id of a topic, nullopt: the topic is empty.
+  Result<std::vector<std::optional<uint64_t>>> Newest(const std::vector<std::string>& topics) const;
+  Result<std::optional<uint64_t>> Oldest(const std::string& topic) const;
+  Result<bool> Contains(const std::string& topic, uint64_t id) const;
+
+  // Calls `each` for the messages of `topic` with first <= id <= last until it returns false.
+  using Each = std::function<bool(uint64_t id, std::string_view payload)>;
+  Status Scan(const std::string& topic, uint64_t first, uint64_t last, const Each& each) const;
+
+ private:
+  struct Database;
+  explicit RocksmqStore(std::string path);
+
+  std::string path_;
+  std::string identity_;
+  uint64_t inode_ = 0;
+  std::unique_ptr<Database> database_;
+};
+
+}  // namespace cdc

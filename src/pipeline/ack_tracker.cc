@@ -1,0 +1,47 @@
+#include "pipeline/ack_tracker.h"
+
+#include <algorithm>
+
+namespace cdc {
+
+uint64_t AckTracker::Add(const LogId& id, Timestamp ts) {
+  Seen(id);
+  entries_.push_back({id, ts, false});
+  ++outstanding_by_ts_[ts];
+  ++outstanding_;
+  return first_token_ + entries_.size() - 1;
+}
+
+void AckTracker::Seen(const LogId& id) {
+  last_read_ = id;
+  any_read_ = true;
+}
+
+void AckTracker::Resolve(Timestamp tick) { resolved_ = std::max(resolved_, tick); }
+
+void AckTracker::Ack(uint64_t token) {
+  if (token < first_token_ || token - first_token_ >= entries_.size()) return;
+  Entry& entry = entries_[token - first_token_];
+  if (entry.acked) return;
+  entry.acked = true;
+  --outstanding_;
+  const auto it = outstanding_by_ts_.find(entry.ts);
+  if (--it->second == 0) outstanding_by_ts_.erase(it);
+  while (!entries_.empty() && entries_.front().acked) {
+    entries_.pop_front();
+    ++first_token_;
+  }
+}
+
+LogPosition AckTracker::Seek() const {
+  if (!entries_.empty()) return {LogPosition::Kind::kAt, entries_.front().id};
+  if (any_read_) return {LogPosition::Kind::kAfter, last_read_};
+  return start_;
+}
+
+Timestamp AckTracker::Filter() const {
+  if (outstanding_by_ts_.empty()) return resolved_;
+  return std::min(resolved_, outstanding_by_ts_.begin()->first - 1);
+}
+
+}  // namespace cdc

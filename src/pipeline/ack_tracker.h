@@ -1,0 +1,60 @@
+// AckTracker: from which position a channel must be read again after a crash.
+//
+// Every change that was read gets a token and stays outstanding until it is acknowledged, whatever
+// happens to it in between: waiting for its tick, held back, sent. From that follow
+//   seek    the lowest log id of anything read and not yet acknowledged,
+//   filter  the timestamp up to which everything is acknowledged.
+// "The last acknowledged id" would not do: rows stand in the log before lower-stamped ticks and rows.
+// Owned by a Channel; not shared.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+
+#include "model/position.h"
+#include "model/timestamp.h"
+
+namespace cdc {
+
+class AckTracker {
+ public:
+  // `start`: where reading begins; `filter`: what is acknowledged from before.
+  AckTracker(LogPosition start, Timestamp filter)
+      : start_(start), resolved_(filter) {}
+
+  // Records a change read at `id`; ids must rise. Returns its token.
+  uint64_t Add(const LogId& id, Timestamp ts);
+  // Records that `id` was read and needs no acknowledgement.
+  void Seen(const LogId& id);
+  // Records that every change with ts <= `tick` has been read.
+  void Resolve(Timestamp tick);
+  // Acknowledges; a second time is a no-op.
+  void Ack(uint64_t token);
+
+  LogPosition Seek() const;
+  Timestamp Filter() const;
+  // The lowest timestamp not yet acknowledged; 0 when there is none.
+  Timestamp OldestOutstanding() const {
+    return outstanding_by_ts_.empty() ? 0 : outstanding_by_ts_.begin()->first;
+  }
+  size_t outstanding() const { return outstanding_; }
+
+ private:
+  struct Entry {
+    LogId id;
+    Timestamp ts = 0;
+    bool acked = false;
+  };
+
+  LogPosition start_;
+  Timestamp resolved_;
+  std::deque<Entry> entries_;  // by token, from first_token_
+  uint64_t first_token_ = 1;
+  std::map<Timestamp, size_t> outstanding_by_ts_;
+  size_t outstanding_ = 0;
+  LogId last_read_;
+  bool any_read_ = false;
+};
+
+}  // namespace cdc

@@ -1,0 +1,238 @@
+#include "pipeline/channel.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cdc {
+
+Channel::Channel(ChannelCheckpoint start, Options options, Executor* executor, LogSource* log,
+                 LaneSet* lanes, ReadGovernor* governor, ChannelHost* host)
+    : name_(start.channel),
+      options_(options),
+      executor_(executor),
+      log_(log),
+      lanes_(lanes),
+      governor_(governor),
+      host_(host),
+      start_(start),
+      backoff_(options.retry_initial, options.retry_max),
+      tracker_(start.seek, start.filter),
+      resolved_(start.filter),
+      fence_(start.fence) {
+  governor_id_ = governor_->Register(alive_.Guard([this] { Read(); }));
+  governor_->SetResolved(governor_id_, resolved_);
+}
+
+Channel::~Channel() {
+  for (auto& [name, edge] : edges_) {
+    edge.lane->Leave(edge.id);
+    if (!lanes_->merging()) lanes_->Release(name);
+  }
+  governor_->Unregister(governor_id_);
+}
+
+void Channel::Start() {
+  reader_ = log_->Open(name_, start_.seek);
+  Read();
+}
+
+void Channel::Resume() {
+  if (holding_) {
+    holding_ = false;
+    Pump();
+  }
+}
+
+void Channel::JoinLane(const std::string& lane_name) {
+  EdgeRef& edge = edges_[lane_name];
+  if (edge.objects++ > 0) return;
+  edge.lane = lanes_->Get(lane_name);
+  edge.id = edge.lane->Join(this, resolved_);
+  governor_->SetAwaited(governor_id_, true);
+}
+
+void Channel::LeaveLane(const std::string& lane_name) {
+  const auto it = edges_.find(lane_name);
+  if (it == edges_.end() || --it->second.objects > 0) return;
+  it->second.lane->Leave(it->second.id);
+  edges_.erase(it);
+  if (!lanes_->merging()) lanes_->Release(lane_name);
+  governor_->SetAwaited(governor_id_, !edges_.empty());
+}
+
+void Channel::Ack(uint64_t token) {
+  tracker_.Ack(token);
+  host_->OnCheckpointMoved(this);
+}
+
+ChannelCheckpoint Channel::Checkpoint() const {
+  return {name_, tracker_.Seek(), tracker_.Filter(), fence_};
+}
+
+bool Channel::Passed(const LogPosition& position) const {
+  if (position.kind == LogPosition::Kind::kEarliest) return true;
+  const LogPosition seek = tracker_.Seek();
+  if (seek.kind == LogPosition::Kind::kEarliest) return false;
+  return seek.kind == LogPosition::Kind::kAfter ? seek.id >= position.id : seek.id > position.id;
+}
+
+void Channel::Read() {
+  if (reading_ || !reader_ || !governor_->MayRead(governor_id_)) return;
+  reading_ = true;
+  reader_->Read(options_.read_bytes,
+                alive_.Guard([this](Result<std::vector<Change>> result) { OnRead(std::move(result)); }));
+}
+
+void Channel::OnRead(Result<std::vector<Change>> result) {
+  reading_ = false;
+  if (!result.ok()) {
+    read_troubled_ = true;
+    const bool retry = result.error().IsRetry();
+    if (retry) executor_->PostAfter(backoff_.Next(), alive_.Guard([this] { Read(); }));
+    host_->OnReadTrouble(this, &result.error());  // last: the host may stop the task
+    return;
+  }
+  backoff_.Reset();
+  if (read_troubled_) {
+    read_troubled_ = false;
+    host_->OnReadTrouble(this, nullptr);
+  }
+  for (Change& change : *result) Accept(std::move(change));
+  host_->OnCheckpointMoved(this);
+  Read();
+}
+
+void Channel::Accept(Change change) {
+  switch (change.kind) {
+    case ChangeKind::kTimeTick:
+      tracker_.Seen(change.id);
+      OnTick(change);
+      return;
+    case ChangeKind::kCreateCollection:
+    case ChangeKind::kOther:
+      tracker_.Seen(change.id);
+      host_->OnOther(this, change);
+      return;
+    default:
+      break;
+  }
+  if (change.ts <= start_.filter) {  // acknowledged in an earlier life
+    tracker_.Seen(change.id);
+    return;
+  }
+  const uint64_t token = tracker_.Add(change.id, change.ts);
+  governor_->Charge(governor_id_, change.MemoryUsage());
+  buffer_.Add({std::move(change), token});
+}
+
+void Channel::OnTick(const Change& tick) {
+  tick_ = std::max(tick_, tick.ts);
+  tracker_.Resolve(tick_);
+  TickBuffer::Released released = buffer_.Release(tick_);
+  for (const TrackedChange& copy : released.copies) {
+    Finish(copy.token, copy.change.MemoryUsage());
+  }
+  for (TrackedChange& change : released.changes) ready_.push_back(std::move(change));
+  if (!holding_) Pump();
+}
+
+void Channel::Pump() {
+  if (pumping_) return;  // a callee called Resume(): the loop below goes on anyway
+  pumping_ = true;
+  while (!ready_.empty() && PumpFront()) {
+  }
+  pumping_ = false;
+  AdvanceEdges();
+}
+
+// Routes the first change; false when it has to wait.
+bool Channel::PumpFront() {
+  const Change& change = ready_.front().change;
+  const uint64_t token = ready_.front().token;
+  const size_t bytes = change.MemoryUsage();
+  if (change.kind == ChangeKind::kDropCollection || change.kind == ChangeKind::kDropPartition) {
+    const Change drop = std::move(ready_.front().change);
+    ready_.pop_front();
+    governor_->Release(governor_id_, bytes);
+    host_->OnDropMessage(this, drop, token);
+    return true;
+  }
+  if (!FenceCovers(change.ts)) return false;
+  holding_ = true;  // before Route: it may call Resume() from within
+  Routing routing = host_->Route(this, change);
+  if (routing.kind == Routing::Kind::kHold) return !holding_;
+  holding_ = false;
+  Change moved = std::move(ready_.front().change);
+  ready_.pop_front();
+  const auto edge = edges_.find(routing.lane);
+  if (routing.kind == Routing::Kind::kSkip || edge == edges_.end()) {
+    Finish(token, bytes);
+    return true;
+  }
+  Change light = moved;
+  light.payload = nullptr;
+  host_->OnDelivered(this, light);
+  sent_.emplace(token, Sent{std::move(light), bytes});
+  const bool replay = moved.ts <= start_.fence;
+  edge->second.lane->Enqueue(edge->second.id, std::move(moved), std::move(routing.to), token, replay);
+  return true;
+}
+
+// Nothing is handed to a lane before the fence that covers it is durable.
+bool Channel::FenceCovers(Timestamp ts) {
+  if (ts + options_.fence_ahead / 2 > fence_) ExtendFence(std::max(ts, tick_));
+  return ts <= fence_;
+}
+
+void Channel::ExtendFence(Timestamp ts) {
+  if (fence_writing_) return;
+  fence_writing_ = true;
+  // Catching up covers hours of source time in seconds: a longer reach spares a disk write for
+  // every two seconds of them.
+  const TimePoint now = executor_->clock().Now();
+  const bool soon = fence_step_ != 0 && now - fence_written_at_ < std::chrono::milliseconds(500);
+  fence_step_ = soon ? std::min(fence_step_ * 2, options_.max_fence_ahead) : options_.fence_ahead;
+  fence_written_at_ = now;
+  ChannelCheckpoint checkpoint = Checkpoint();
+  checkpoint.fence = ts + fence_step_;
+  const Timestamp fence = checkpoint.fence;
+  host_->Persist(checkpoint, alive_.Guard([this, fence](Status status) {
+    fence_writing_ = false;
+    if (!status.ok()) {
+      executor_->PostAfter(std::chrono::milliseconds(200), alive_.Guard([this] { Pump(); }));
+      return;
+    }
+    fence_ = std::max(fence_, fence);
+    if (!holding_) Pump();
+  }));
+}
+
+void Channel::AdvanceEdges() {
+  resolved_ = std::max(resolved_, ready_.empty() ? tick_ : ready_.front().change.ts - 1);
+  governor_->SetResolved(governor_id_, resolved_);
+  for (auto& [name, edge] : edges_) edge.lane->Advance(edge.id, resolved_);
+}
+
+void Channel::Finish(uint64_t token, size_t bytes) {
+  tracker_.Ack(token);
+  governor_->Release(governor_id_, bytes);
+}
+
+void Channel::OnLaneAcked(uint64_t token) {
+  const auto it = sent_.find(token);
+  if (it == sent_.end()) return;
+  const Sent sent = std::move(it->second);
+  sent_.erase(it);
+  Finish(token, sent.bytes);
+  host_->OnAcked(this, sent.change);
+}
+
+void Channel::OnCollectionRefused(CollectionId collection, const Error& error) {
+  host_->OnRefused(collection, error);
+}
+
+void Channel::OnLaneTrouble(const std::string& lane, const Error* error) {
+  host_->OnLaneTrouble(this, lane, error);
+}
+
+}  // namespace cdc

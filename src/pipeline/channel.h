@@ -1,0 +1,148 @@
+// Channel: one source pchannel of one task, from the log to the lanes.
+//
+//   LogReader -> TickBuffer -> route (deliver | skip | hold) -> lanes -> acknowledgements -> checkpoint
+//
+// Holding is head-of-line: when the object of the first change is not ready on the target yet, the
+// channel waits, since everything behind it is later in time. Lives on the pipeline's executor;
+// owned by a Replication.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/backoff.h"
+#include "base/executor.h"
+#include "pipeline/ack_tracker.h"
+#include "pipeline/lane_set.h"
+#include "pipeline/ports.h"
+#include "pipeline/read_governor.h"
+#include "pipeline/tick_buffer.h"
+
+namespace cdc {
+
+// Where a change goes.
+struct Routing {
+  enum class Kind { kDeliver, kSkip, kHold };
+  Kind kind = Kind::kSkip;
+  std::shared_ptr<const TargetAddressOfRows> to;  // for kDeliver
+  std::string lane;                               // for kDeliver
+};
+
+class Channel;
+
+// What a channel needs from its task. Called on the executor.
+class ChannelHost {
+ public:
+  virtual ~ChannelHost() = default;
+  // kHold: the host calls Channel::Resume() when the answer may have changed.
+  virtual Routing Route(Channel* channel, const Change& change) = 0;
+  virtual void OnDelivered(Channel* channel, const Change& change) = 0;
+  virtual void OnAcked(Channel* channel, const Change& change) = 0;
+  // A DropCollection or DropPartition in its place; the host calls Channel::Ack(token) once it has
+  // been applied (or at once, when it concerns nothing of ours).
+  virtual void OnDropMessage(Channel* channel, const Change& change, uint64_t token) = 0;
+  virtual void OnOther(Channel* channel, const Change& change) = 0;
+  virtual void OnReadTrouble(Channel* channel, const Error* error) = 0;  // nullptr: recovered
+  virtual void OnRefused(CollectionId collection, const Error& error) = 0;
+  virtual void OnLaneTrouble(Channel* channel, const std::string& lane, const Error* error) = 0;
+  virtual void OnCheckpointMoved(Channel* channel) = 0;
+  // Makes the channel's checkpoint durable.
+  virtual void Persist(const ChannelCheckpoint& checkpoint, Callback<Status> done) = 0;
+};
+
+class Channel final : public LaneClient {
+ public:
+  struct Options {
+    size_t read_bytes = 1 << 20;
+    uint64_t fence_ahead = ComposeTimestamp(2000);
+    uint64_t max_fence_ahead = ComposeTimestamp(600'000);
+    Duration retry_initial = std::chrono::milliseconds(100);
+    Duration retry_max = std::chrono::seconds(5);
+  };
+
+  Channel(ChannelCheckpoint start, Options options, Executor* executor, LogSource* log,
+          LaneSet* lanes, ReadGovernor* governor, ChannelHost* host);
+  ~Channel() override;
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  void Start();
+  // Tries again to route what is held.
+  void Resume();
+  // A live object on this channel feeds `lane`; counted, undone by LeaveLane.
+  void JoinLane(const std::string& lane);
+  void LeaveLane(const std::string& lane);
+  void Ack(uint64_t token);
+
+  const std::string& name() const { return name_; }
+  ChannelCheckpoint Checkpoint() const;
+  Timestamp filter() const { return tracker_.Filter(); }
+  // Everything up to this time has been read and handed on (not: acknowledged).
+  Timestamp resolved() const { return resolved_; }
+  // No message with a lower or equal log id is unacknowledged.
+  bool Passed(const LogPosition& position) const;
+  bool has_objects() const { return !edges_.empty(); }
+  // For lag: source time of the oldest change not yet acknowledged; 0 when there is none.
+  Timestamp OldestOutstanding() const { return tracker_.OldestOutstanding(); }
+  bool holding() const { return holding_; }
+
+  // LaneClient
+  void OnLaneAcked(uint64_t token) override;
+  void OnCollectionRefused(CollectionId collection, const Error& error) override;
+  void OnLaneTrouble(const std::string& lane, const Error* error) override;
+
+ private:
+  struct EdgeRef {
+    Lane* lane = nullptr;
+    Lane::EdgeId id = 0;
+    int objects = 0;
+  };
+  void Read();
+  void OnRead(Result<std::vector<Change>> result);
+  void Accept(Change change);
+  void OnTick(const Change& tick);
+  void Pump();
+  bool PumpFront();
+  bool FenceCovers(Timestamp ts);
+  void ExtendFence(Timestamp ts);
+  void AdvanceEdges();
+  void Finish(uint64_t token, size_t bytes);
+
+  const std::string name_;
+  const Options options_;
+  Executor* const executor_;
+  LogSource* const log_;
+  LaneSet* const lanes_;
+  ReadGovernor* const governor_;
+  ChannelHost* const host_;
+
+  const ChannelCheckpoint start_;  // start_.fence bounds what may have been sent by an earlier life
+  std::unique_ptr<LogReader> reader_;
+  bool reading_ = false;
+  bool read_troubled_ = false;
+  Backoff backoff_;
+  TickBuffer buffer_;
+  AckTracker tracker_;
+  std::deque<TrackedChange> ready_;  // released by a tick, in order, not yet routed
+  Timestamp tick_ = 0;
+  Timestamp resolved_ = 0;
+  bool holding_ = false;
+  bool pumping_ = false;
+  Timestamp fence_ = 0;  // durable
+  bool fence_writing_ = false;
+  uint64_t fence_step_ = 0;  // how far ahead the next fence goes; grows while catching up
+  TimePoint fence_written_at_;
+  struct Sent {
+    Change change;
+    size_t bytes = 0;
+  };
+  std::map<uint64_t, Sent> sent_;  // by token: delivered, not acknowledged
+  std::map<std::string, EdgeRef> edges_;
+  ReadGovernor::Id governor_id_ = 0;
+  Alive alive_;
+};
+
+}  // namespace cdc

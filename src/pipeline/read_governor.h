@@ -1,0 +1,61 @@
+// ReadGovernor: who may read more, so that buffered bytes stay within a limit and nothing starves.
+//
+// A channel may read while (a) the total is below the limit, or (b) its own bytes are below the
+// reserve, or (c) of all channels that others may wait for, it has the lowest resolved time: a merge
+// or a barrier waits for the lowest, so it must never wait for memory that only its own progress can
+// free. Lives on the pipeline's executor; one for all channels of a target.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+
+#include "base/executor.h"
+#include "model/timestamp.h"
+
+namespace cdc {
+
+class ReadGovernor {
+ public:
+  struct Options {
+    size_t limit_bytes = 128 << 20;
+    size_t reserve_bytes = 1 << 20;  // per channel
+  };
+  ReadGovernor(Executor* executor, Options options) : executor_(executor), options_(options) {}
+
+  using Id = uint64_t;
+  // `resume` is posted to the executor when a channel that was refused may read again.
+  Id Register(std::function<void()> resume);
+  void Unregister(Id id);  // gives back all its bytes
+
+  void Charge(Id id, size_t bytes);
+  void Release(Id id, size_t bytes);
+  void SetResolved(Id id, Timestamp resolved);
+  // Channels without live objects are nobody's concern: the rule of the lowest passes over them.
+  void SetAwaited(Id id, bool awaited);
+
+  // False: the channel is remembered and resumed when it may read.
+  bool MayRead(Id id);
+  size_t used() const { return used_; }
+
+ private:
+  struct Member {
+    std::function<void()> resume;
+    size_t bytes = 0;
+    Timestamp resolved = 0;
+    bool awaited = false;
+    bool waiting = false;
+  };
+  bool Allowed(const Member& member) const;
+  void WakeAllowed();
+
+  Executor* executor_;
+  Options options_;
+  std::map<Id, Member> members_;
+  Id next_id_ = 1;
+  size_t used_ = 0;
+  size_t waiting_ = 0;
+  Alive alive_;
+};
+
+}  // namespace cdc

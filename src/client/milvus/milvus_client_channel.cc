@@ -1,0 +1,187 @@
+#include "client/milvus/milvus_client_channel.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <sstream>
+
+#include "base/format.h"
+
+namespace cdc {
+namespace {
+
+using Stub = grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+std::string Base64(std::string_view in) {
+  static constexpr char kAlphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t i = 0; i < in.size(); i += 3) {
+    const size_t n = std::min<size_t>(3, in.size() - i);
+    uint32_t block = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      block = block << 8 | (k < n ? static_cast<unsigned char>(in[i + k]) : 0u);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      out += k <= n ? kAlphabet[block >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return out;
+}
+
+Result<std::string> ReadPem(const char* what, const std::string& path) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file || text.str().empty()) {
+    return InvalidError(Format("cannot read the {} file '{}'", what, path));
+  }
+  return text.str();
+}
+
+Result<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const TargetAddress& address) {
+  if (!address.tls) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions options;
+  CDC_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem("CA certificate", address.ca_pem_path));
+  CDC_ASSIGN_OR_RETURN(options.pem_cert_chain,
+                       ReadPem("client certificate", address.client_pem_path));
+  CDC_ASSIGN_OR_RETURN(options.pem_private_key, ReadPem("client key", address.client_key_path));
+  return grpc::SslCredentials(options);
+}
+
+grpc::ChannelArguments Arguments(const TargetAddress& address) {
+  grpc::ChannelArguments args;
+  args.SetMaxReceiveMessageSize(-1);
+  args.SetMaxSendMessageSize(-1);
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of our own, to give up
+  args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);             // retrying a write is our decision
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  if (!address.server_name.empty()) args.SetSslTargetNameOverride(address.server_name);
+  return args;
+}
+
+grpc::ByteBuffer ToBuffer(const Slices& bytes) {
+  std::vector<grpc::Slice> slices;
+  for (const Slice& piece : bytes.pieces()) {
+    // Small pieces are copied (a slice with an owner costs more); large ones are shared.
+    if (piece.bytes.size() < 1024 || piece.owner == nullptr) {
+      slices.emplace_back(piece.bytes.data(), piece.bytes.size());
+      continue;
+    }
+    auto* owner = new std::shared_ptr<const std::string>(piece.owner);
+    slices.emplace_back(
+        const_cast<char*>(piece.bytes.data()), piece.bytes.size(),
+        [](void* o) { delete static_cast<std::shared_ptr<const std::string>*>(o); }, owner);
+  }
+  return {slices.data(), slices.size()};
+}
+
+std::string ToString(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string out;
+  if (!buffer.Valid() || !buffer.Dump(&slices).ok()) return out;
+  out.reserve(buffer.Length());
+  for (const grpc::Slice& slice : slices) {
+    out.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return out;
+}
+
+struct InFlight {
+  grpc::ClientContext context;
+  grpc::ByteBuffer request;
+  grpc::ByteBuffer response;
+  // Here rather than in gRPC's functor, which is copied and outlives the completion: what `done`
+  // captures must be gone before the channel counts the call as ended.
+  std::function<void(Result<std::string>)> done;
+};
+
+}  // namespace
+
+struct MilvusChannel::State {
+  std::string token;
+  std::string authorization;
+  std::unique_ptr<Stub> stub;
+
+  std::mutex mutex;
+  std::condition_variable idle;
+  std::set<std::shared_ptr<InFlight>> in_flight;
+  bool closed = false;
+};
+
+MilvusChannel::MilvusChannel(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const TargetAddress& address) {
+  CDC_ASSIGN_OR_RETURN(auto credentials, Credentials(address));
+  auto state = std::make_shared<State>();
+  state->token = address.token;
+  if (!address.token.empty()) state->authorization = Base64(address.token);
+  const bool ipv6 = address.host.find(':') != std::string::npos && address.host.front() != '[';
+  const std::string target =
+      Format("{}:{}", ipv6 ? "[" + address.host + "]" : address.host, address.port);
+  state->stub =
+      std::make_unique<Stub>(grpc::CreateCustomChannel(target, credentials, Arguments(address)));
+  return std::unique_ptr<MilvusChannel>(new MilvusChannel(std::move(state)));
+}
+
+MilvusChannel::~MilvusChannel() {
+  std::unique_lock lock(state_->mutex);
+  state_->closed = true;
+  for (const auto& call : state_->in_flight) call->context.TryCancel();
+  state_->idle.wait(lock, [&] { return state_->in_flight.empty(); });
+}
+
+std::string MilvusChannel::Redact(std::string text) const {
+  for (const std::string& secret : {state_->token, state_->authorization}) {
+    if (secret.empty()) continue;
+    for (size_t at = 0; (at = text.find(secret, at)) != std::string::npos;) {
+      text.replace(at, secret.size(), "***");
+    }
+  }
+  return text;
+}
+
+void MilvusChannel::Call(const char* method, MilvusCallClass call_class, const Slices& request,
+                         const std::string& database, Duration timeout,
+                         std::function<void(Result<std::string>)> done) {
+  auto call = std::make_shared<InFlight>();
+  call->context.set_deadline(
+      std::chrono::system_clock::now() +
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(timeout));
+  if (!state_->authorization.empty()) {
+    call->context.AddMetadata("authorization", state_->authorization);
+  }
+  if (!database.empty()) call->context.AddMetadata("dbname", database);
+  call->request = ToBuffer(request);
+  call->done = std::move(done);
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->in_flight.insert(call);
+  }
+  auto finish = [this, state = state_, call, call_class, method](grpc::Status status) {
+    auto callback = std::move(call->done);
+    if (status.ok()) {
+      callback(ToString(call->response));
+    } else {
+      callback(TranslateGrpcStatus(call_class, method, status.error_code(),
+                                   Redact(status.error_message())));
+    }
+    callback = nullptr;
+    std::lock_guard lock(state->mutex);
+    state->in_flight.erase(call);
+    if (state->in_flight.empty()) state->idle.notify_all();
+  };
+  state_->stub->UnaryCall(&call->context, Format("/milvus.proto.milvus.MilvusService/{}", method),
+                          {}, &call->request, &call->response, std::move(finish));
+}
+
+}  // namespace cdc

@@ -86,6 +86,7 @@ struct TaskSpec {
   bool adopt = false;
   LoadPolicy load = LoadPolicy::kFollow;
   DropPolicy drops = DropPolicy::kReplicate;
+  bool disable_auto_start = false;  // a restart of the server leaves the task paused
   std::string request_json;  // request_data as accepted, secrets removed: what get and list echo
 };
 

@@ -1,5 +1,5 @@
-// RawLog: a source's message queue as topics of undecoded entries. What every queue looks like to the
-// decoding above it; implemented by client/rocksmq (Kafka and Pulsar can follow).
+// RawLog: a source's message queue as topics of undecoded entries. What every queue looks like to
+// the decoding above it; implemented by client/rocksmq (Kafka and Pulsar can follow).
 //
 // Threads: all calls are safe from any thread and do not block. Callbacks run on the log's own
 // thread, never before the call that took them has returned, at most once, and must not block nor

@@ -1,5 +1,5 @@
-// RocksMQ, the queue inside a standalone Milvus, read from this process: its message store opened as
-// a RocksDB secondary. The Milvus that owns the store is not disturbed and need not be running.
+// RocksMQ, the queue inside a standalone Milvus, read from this process: its message store opened
+// as a RocksDB secondary. The Milvus that owns the store is not disturbed and need not be running.
 //
 // One log per store and process; all its topics share one thread and one secondary. What is read is
 // bounded in two phases: while the owner flushes, a secondary can see newer messages before older
@@ -18,9 +18,9 @@
 namespace cdc {
 
 struct RocksmqOptions {
-  Duration active_gap = std::chrono::milliseconds(2);   // least time between two looks
-  Duration idle_poll = std::chrono::milliseconds(20);   // a look without being woken by inotify
-  Duration spare_poll = std::chrono::milliseconds(100); // while nobody waits for anything
+  Duration active_gap = std::chrono::milliseconds(2);    // least time between two looks
+  Duration idle_poll = std::chrono::milliseconds(20);    // a look without being woken by inotify
+  Duration spare_poll = std::chrono::milliseconds(100);  // while nobody waits for anything
   // How long a position ahead of everything the store holds is waited for.
   Duration ahead_grace = std::chrono::seconds(5);
 };

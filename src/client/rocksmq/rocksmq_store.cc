@@ -59,10 +59,11 @@ Status CheckPath(const std::string& path) {
                                path),
                         ErrorKind::kInvalid);
     }
-    return RetryError(Format("no RocksMQ store at {}; set sourceConfig.rocksmq.path to the source's "
-                             "message store, usually <data>/rocksmq",
-                             path),
-                      ErrorKind::kNotFound);
+    return RetryError(
+        Format("no RocksMQ store at {}; set sourceConfig.rocksmq.path to the source's "
+               "message store, usually <data>/rocksmq",
+               path),
+        ErrorKind::kNotFound);
   }
   if (!S_ISDIR(info.st_mode) || access((path + "/CURRENT").c_str(), F_OK) != 0) {
     if (errno == EACCES) {
@@ -76,22 +77,27 @@ Status CheckPath(const std::string& path) {
                       ErrorKind::kNotFound);
   }
   if (access(path.c_str(), R_OK | X_OK) != 0 || access((path + "/CURRENT").c_str(), R_OK) != 0) {
-    return RetryError(Format("RocksMQ store {} is not readable by this process ({})", path,
-                             std::strerror(errno)),
-                      ErrorKind::kInvalid);
+    return RetryError(
+        Format("RocksMQ store {} is not readable by this process ({})", path, std::strerror(errno)),
+        ErrorKind::kInvalid);
   }
   return OkStatus();
 }
 
 Status CheckCompression() {
   const std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
-  const bool zstd = std::find(supported.begin(), supported.end(), rocksdb::kZSTD) != supported.end();
+  const bool zstd =
+      std::find(supported.begin(), supported.end(), rocksdb::kZSTD) != supported.end();
   if (zstd) return OkStatus();
   return FatalError("this RocksDB library was built without zstd, which RocksMQ stores need");
 }
 
-std::string Prefix(const std::string& topic) { return topic + "/"; }
-std::string KeyOf(const std::string& topic, uint64_t id) { return Prefix(topic) + std::to_string(id); }
+std::string Prefix(const std::string& topic) {
+  return topic + "/";
+}
+std::string KeyOf(const std::string& topic, uint64_t id) {
+  return Prefix(topic) + std::to_string(id);
+}
 
 // The id behind "<topic>/"; nullopt: a key of another kind.
 std::optional<uint64_t> IdOf(const rocksdb::Slice& key, const std::string& prefix) {
@@ -163,7 +169,9 @@ Status RocksmqStore::CatchUp() {
   return OkStatus();
 }
 
-uint64_t RocksmqStore::Sequence() const { return database_->db->GetLatestSequenceNumber(); }
+uint64_t RocksmqStore::Sequence() const {
+  return database_->db->GetLatestSequenceNumber();
+}
 
 Result<std::vector<std::optional<uint64_t>>> RocksmqStore::Newest(
     const std::vector<std::string>& topics) const {

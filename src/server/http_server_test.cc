@@ -1,0 +1,342 @@
+#include "server/http_server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace cdc {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// A blocking client socket.
+class Client {
+ public:
+  explicit Client(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in to = {};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ = connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0;
+    timeval limit = {10, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  }
+  ~Client() { close(fd_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  bool connected() const { return connected_; }
+  void Send(const std::string& text) {
+    size_t sent = 0;
+    while (sent < text.size()) {
+      const ssize_t n = send(fd_, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+      if (n <= 0) return;
+      sent += static_cast<size_t>(n);
+    }
+  }
+  // One answer with its body; empty when the connection ended instead.
+  std::string Receive() {
+    size_t head = std::string::npos;
+    while ((head = data_.find("\r\n\r\n")) == std::string::npos) {
+      if (!More()) return Take(data_.size());
+    }
+    size_t length = 0;
+    const size_t field = data_.find("Content-Length: ");
+    if (field < head) length = std::stoul(data_.substr(field + 16));
+    if (data_.find("100 Continue") < head) length = 0;
+    while (data_.size() < head + 4 + length && More()) {
+    }
+    return Take(head + 4 + length);
+  }
+  bool Closed() { return !More(); }
+
+ private:
+  bool More() {
+    char buffer[65536];
+    const ssize_t n = recv(fd_, buffer, sizeof(buffer), 0);
+    if (n <= 0) return false;
+    data_.append(buffer, static_cast<size_t>(n));
+    return true;
+  }
+  std::string Take(size_t n) {
+    std::string taken = data_.substr(0, n);
+    data_.erase(0, n);
+    return taken;
+  }
+  int fd_;
+  bool connected_ = false;
+  std::string data_;
+};
+
+HttpResponse Echo(const HttpRequest& r) {
+  return {200, "text/plain", r.method + " " + r.path + " [" + r.query + "] " + r.body};
+}
+
+std::unique_ptr<HttpServer> Start(HttpHandler handler, HttpOptions options = {}) {
+  options.address = "127.0.0.1:0";
+  Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, std::move(handler));
+  EXPECT_TRUE(server.ok()) << server.error().message;
+  return server.ok() ? *std::move(server) : nullptr;
+}
+
+std::string Post(const std::string& body, const std::string& extra = "") {
+  return "POST /cdc?x=1 HTTP/1.1\r\nHost: a\r\n" + extra +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST(HttpServerTest, AnswersAndKeepsTheConnection) {
+  auto server = Start(Echo);
+  Client client(server->port());
+  for (const char* body : {"one", "", "three"}) {
+    client.Send(Post(body));
+    const std::string answer = client.Receive();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain\r\n"));
+    EXPECT_THAT(answer, HasSubstr(std::string("\r\n\r\nPOST /cdc [x=1] ") + body));
+  }
+}
+
+TEST(HttpServerTest, ServesPipelinedRequestsInOrder) {
+  auto server = Start(Echo);
+  Client client(server->port());
+  client.Send(Post("1") + Post("2") + Post("3"));
+  for (const char* body : {"1", "2", "3"}) EXPECT_THAT(client.Receive(), testing::EndsWith(body));
+}
+
+TEST(HttpServerTest, ClosesWhenAsked) {
+  auto server = Start(Echo);
+  Client client(server->port());
+  client.Send(Post("x", "Connection: close\r\n"));
+  EXPECT_THAT(client.Receive(), testing::EndsWith("x"));
+  EXPECT_TRUE(client.Closed());
+}
+
+TEST(HttpServerTest, HeadHasNoBody) {
+  auto server = Start(Echo);
+  Client client(server->port());
+  client.Send("HEAD /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  const std::string answer = client.Receive();
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 11\r\n"));
+  EXPECT_THAT(answer, testing::EndsWith("\r\n\r\n"));
+}
+
+TEST(HttpServerTest, SaysContinue) {
+  auto server = Start(Echo);
+  Client client(server->port());
+  client.Send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  EXPECT_THAT(client.Receive(), StartsWith("HTTP/1.1 100 Continue"));
+  client.Send("ab");
+  EXPECT_THAT(client.Receive(), testing::EndsWith("ab"));
+}
+
+TEST(HttpServerTest, BodyLimit) {
+  HttpOptions options;
+  options.max_body_bytes = 1000;
+  auto server = Start(Echo, options);
+  Client fits(server->port());
+  fits.Send(Post(std::string(1000, 'x')));
+  EXPECT_THAT(fits.Receive(), StartsWith("HTTP/1.1 200"));
+  Client announced(server->port());
+  announced.Send(Post(std::string(1001, 'x')));
+  EXPECT_THAT(announced.Receive(), StartsWith("HTTP/1.1 413"));
+  Client chunked(server->port());
+  chunked.Send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
+               std::string(1001, 'x') + "\r\n0\r\n\r\n");
+  EXPECT_THAT(chunked.Receive(), StartsWith("HTTP/1.1 413"));
+}
+
+TEST(HttpServerTest, SixteenMebibytesFitByDefault) {
+  auto server = Start([](const HttpRequest& r) {
+    return HttpResponse{200, "text/plain", std::to_string(r.body.size())};
+  });
+  Client client(server->port());
+  client.Send(Post(std::string(16 << 20, 'x')));
+  EXPECT_THAT(client.Receive(), testing::EndsWith("16777216"));
+  Client larger(server->port());
+  larger.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777217\r\n\r\n");
+  EXPECT_THAT(larger.Receive(), StartsWith("HTTP/1.1 413"));
+}
+
+TEST(HttpServerTest, WhatIsNotHttpIsRefused) {
+  auto server = Start(Echo);
+  for (const std::string& text :
+       {std::string("hello\r\n\r\n"), std::string("\x16\x03\x01\x02\x00\r\n\r\n", 9),
+        std::string("GET / HTTP/1.1\r\nContent-Length: abc\r\n\r\n")}) {
+    Client client(server->port());
+    client.Send(text);
+    EXPECT_THAT(client.Receive(), StartsWith("HTTP/1.1 400")) << text;
+  }
+  Client client(server->port());
+  client.Send("GET / HTTP/1.1\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n");
+  EXPECT_THAT(client.Receive(), StartsWith("HTTP/1.1 431"));
+}
+
+TEST(HttpServerTest, HandlerThatThrowsIsAnswered500) {
+  auto server = Start([](const HttpRequest&) -> HttpResponse { throw std::runtime_error("boom"); });
+  Client client(server->port());
+  for (int i = 0; i < 2; ++i) {
+    client.Send(Post("x"));
+    const std::string answer = client.Receive();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 500"));
+    EXPECT_EQ(answer.find("boom"), std::string::npos);
+  }
+}
+
+TEST(HttpServerTest, IdleConnectionsDoNotStarveRequests) {
+  HttpOptions options;
+  options.handler_threads = 2;
+  auto server = Start(Echo, options);
+  std::vector<std::unique_ptr<Client>> idle;
+  for (int i = 0; i < 200; ++i) {
+    idle.push_back(std::make_unique<Client>(server->port()));
+    // Half of them with a request that never gets complete.
+    if (i % 2 == 0) idle.back()->Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+  }
+  Client client(server->port());
+  client.Send(Post("now"));
+  EXPECT_THAT(client.Receive(), testing::EndsWith("now"));
+}
+
+TEST(HttpServerTest, SlowClientsAreGivenUp) {
+  HttpOptions options;
+  options.idle_timeout_ms = 50;
+  options.body_timeout_ms = 50;
+  auto server = Start(Echo, options);
+  for (const char* text :
+       {"", "GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab"}) {
+    Client client(server->port());
+    client.Send(text);
+    EXPECT_TRUE(client.Closed()) << text;
+  }
+}
+
+TEST(HttpServerTest, FullQueueIsAnswered503) {
+  HttpOptions options;
+  options.handler_threads = 1;
+  options.max_queued_requests = 1;
+  std::promise<void> release, entered;
+  auto wait = release.get_future().share();
+  std::atomic<bool> first{true};
+  auto server = Start(
+      [&](const HttpRequest& r) {
+        if (first.exchange(false)) entered.set_value();
+        wait.wait();
+        return Echo(r);
+      },
+      options);
+  Client running(server->port());
+  running.Send(Post("running"));
+  entered.get_future().wait();
+  // One of these two takes the queue's place, the other is refused, whichever arrives first.
+  Client a(server->port()), b(server->port());
+  a.Send(Post("a"));
+  b.Send(Post("b"));
+  std::promise<std::string> answer_a;
+  std::thread reader([&] { answer_a.set_value(a.Receive()); });
+  std::thread releaser;
+  auto from_a = answer_a.get_future();
+  // Whoever was refused is answered while the handler still holds the only thread.
+  std::promise<std::string> answer_b;
+  std::thread reader_b([&] { answer_b.set_value(b.Receive()); });
+  auto from_b = answer_b.get_future();
+  while (from_a.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready &&
+         from_b.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+  }
+  release.set_value();
+  const std::string both = from_a.get() + from_b.get();
+  EXPECT_THAT(both, HasSubstr("HTTP/1.1 503"));
+  EXPECT_THAT(both, HasSubstr("HTTP/1.1 200"));
+  EXPECT_THAT(running.Receive(), HasSubstr("running"));
+  reader.join();
+  reader_b.join();
+}
+
+TEST(HttpServerTest, StopsWithinASecondAndLetsTheAnswerOut) {
+  std::promise<void> release, entered;
+  auto wait = release.get_future().share();
+  auto server = Start([&](const HttpRequest& r) {
+    entered.set_value();
+    wait.wait();
+    return Echo(r);
+  });
+  std::vector<std::unique_ptr<Client>> idle;
+  for (int i = 0; i < 20; ++i) idle.push_back(std::make_unique<Client>(server->port()));
+  idle[0]->Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+  Client busy(server->port());
+  busy.Send(Post("last"));
+  entered.get_future().wait();
+  std::thread stopper([&] { server->Stop(); });
+  EXPECT_TRUE(idle[1]->Closed());  // at once, although a handler still runs
+  const auto begin = std::chrono::steady_clock::now();
+  release.set_value();
+  EXPECT_THAT(busy.Receive(), testing::EndsWith("last"));
+  stopper.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+  EXPECT_FALSE(Client(server->port()).connected());
+  server->Stop();
+}
+
+TEST(HttpServerTest, TakenPortIsNamed) {
+  auto server = Start(Echo);
+  HttpOptions options;
+  options.address = "127.0.0.1:" + std::to_string(server->port());
+  Result<std::unique_ptr<HttpServer>> second = HttpServer::Start(options, Echo);
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(second.error().message, HasSubstr(options.address + ": the port is taken"));
+}
+
+TEST(HttpServerTest, AddressesAreChecked) {
+  const struct {
+    const char* address;
+    const char* host;
+    int port;  // -1: refused
+  } cases[] = {
+      {"127.0.0.1:8444", "127.0.0.1", 8444},
+      {":8444", "", 8444},
+      {"[::1]:80", "::1", 80},
+      {"localhost:0", "localhost", 0},
+      {"localhost", "", -1},
+      {"::1:80", "", -1},
+      {"a:70000", "", -1},
+      {"a:", "", -1},
+      {"a:8x", "", -1},
+      {"", "", -1},
+      {"http://a:80", "", -1},
+  };
+  for (const auto& c : cases) {
+    std::string host;
+    uint16_t port = 0;
+    const Status status = SplitAddress(c.address, &host, &port);
+    EXPECT_EQ(status.ok(), c.port >= 0) << c.address;
+    if (c.port < 0) continue;
+    EXPECT_EQ(host, c.host);
+    EXPECT_EQ(port, c.port);
+  }
+  HttpOptions options;
+  options.address = "no.such.host.invalid:8444";
+  EXPECT_FALSE(HttpServer::Start(options, Echo).ok());
+}
+
+TEST(HttpServerTest, EveryInterface) {
+  HttpOptions options;
+  options.address = ":0";
+  Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, Echo);
+  ASSERT_TRUE(server.ok()) << server.error().message;
+  Client client((*server)->port());
+  client.Send(Post("x"));
+  EXPECT_THAT(client.Receive(), testing::EndsWith("x"));
+}
+
+}  // namespace
+}  // namespace cdc

@@ -134,7 +134,8 @@ class DescribeJob : public std::enable_shared_from_this<DescribeJob> {
 TargetCollection FromWire(const TargetName& name, const wire::DescribeCollectionResponse& answer) {
   TargetCollection collection;
   collection.name = name;
-  collection.id = answer.collection_id();
+  // milvus-lite has no ids: a constant says "exists", and every comparison of ids holds.
+  collection.id = answer.collection_id() != 0 ? answer.collection_id() : 1;
   collection.created_ts = answer.created_timestamp();
   collection.schema = SchemaFromWire(answer.schema());
   collection.schema.name = name.collection;

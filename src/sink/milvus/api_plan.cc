@@ -1,0 +1,263 @@
+#include "sink/milvus/api_plan.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "client/milvus/message_codec.h"
+#include "sink/milvus/merge_rows.h"
+
+namespace cdc {
+namespace {
+
+using Kind = ApiCall::Kind;
+
+// Does `keys` name each key once?
+bool Unique(const PrimaryKeys& keys) {
+  return std::visit(
+      [](const auto& all) {
+        using Key = typename std::decay_t<decltype(all)>::value_type;
+        return std::unordered_set<Key>(all.begin(), all.end()).size() == all.size();
+      },
+      keys);
+}
+
+PrimaryKeys Concatenate(PrimaryKeys a, const PrimaryKeys& b) {
+  std::visit(
+      [&](auto& into) {
+        using Keys = std::decay_t<decltype(into)>;
+        if (const Keys* from = std::get_if<Keys>(&b)) {
+          into.insert(into.end(), from->begin(), from->end());
+        }
+      },
+      a);
+  return a;
+}
+
+bool SameKeys(PrimaryKeys a, PrimaryKeys b) {
+  const auto sort = [](auto& keys) { std::sort(keys.begin(), keys.end()); };
+  std::visit(sort, a);
+  std::visit(sort, b);
+  return a == b;
+}
+
+// The partition that a call names; empty where Milvus takes none.
+std::string Scope(const LaneItem& item) {
+  const bool everywhere = item.to->partition_key || (item.change.kind == ChangeKind::kDelete &&
+                                                     item.change.partition_id == kAllPartitions);
+  return everywhere ? "" : item.to->partition;
+}
+
+// Keys of one open call, for the question whether more rows may join it.
+class KeySet {
+ public:
+  bool Overlaps(const PrimaryKeys& keys) const {
+    if (const auto* integers = std::get_if<std::vector<int64_t>>(&keys)) {
+      return std::any_of(integers->begin(), integers->end(),
+                         [&](int64_t key) { return integers_.contains(key); });
+    }
+    const auto& strings = std::get<std::vector<std::string>>(keys);
+    return std::any_of(strings.begin(), strings.end(),
+                       [&](const std::string& key) { return strings_.contains(key); });
+  }
+  void Add(const PrimaryKeys& keys) {
+    if (const auto* integers = std::get_if<std::vector<int64_t>>(&keys)) {
+      integers_.insert(integers->begin(), integers->end());
+    } else {
+      const auto& strings = std::get<std::vector<std::string>>(keys);
+      strings_.insert(strings.begin(), strings.end());
+    }
+  }
+
+ private:
+  std::unordered_set<int64_t> integers_;
+  std::unordered_set<std::string> strings_;
+};
+
+// A call that more changes may still join.
+struct OpenCall {
+  CollectionId collection = 0;
+  std::string scope;
+  const TargetAddressOfRows* to = nullptr;
+  std::vector<const Change*> changes;  // of rows
+  KeySet key_set;                      // of rows
+  PrimaryKeys keys;                    // of a delete
+  size_t bytes = 0;
+};
+
+class Planner {
+ public:
+  Planner(const LaneBatch& batch, const ApiPlanOptions& options)
+      : items_(batch.items), options_(options) {}
+
+  Result<std::vector<ApiCall>> Plan() {
+    while (next_ < items_.size()) {
+      CDC_RETURN_IF_ERROR(PlanItem());
+    }
+    Close();
+    return std::move(calls_);
+  }
+
+ private:
+  Status PlanItem() {
+    const LaneItem& item = items_[next_];
+    if (item.change.kind == ChangeKind::kInsert) return PlanInsert(item);
+    if (item.change.kind != ChangeKind::kDelete) {
+      ++next_;  // drops are done by an admin call; the rest carries no rows
+      return OkStatus();
+    }
+    CDC_ASSIGN_OR_RETURN(const PrimaryKeys keys, ReadPrimaryKeys(item.change, *item.to));
+    CDC_ASSIGN_OR_RETURN(const size_t inserts, UpsertLength(item, keys));
+    if (inserts > 0) {
+      std::vector<const Change*> changes;
+      for (size_t i = 1; i <= inserts; ++i) changes.push_back(&items_[next_ + i].change);
+      AddRows(Kind::kUpsert, item, changes, keys, inserts + 1);
+    } else {
+      AddDelete(item, keys);
+      ++next_;
+    }
+    return OkStatus();
+  }
+
+  Status PlanInsert(const LaneItem& item) {
+    CDC_ASSIGN_OR_RETURN(const PrimaryKeys keys, ReadPrimaryKeys(item.change, *item.to));
+    if (!item.replay) {
+      AddRows(Kind::kInsert, item, {&item.change}, keys, 1);
+    } else if (!item.to->partition_key && !item.to->partition.empty() && Unique(keys)) {
+      AddRows(Kind::kUpsert, item, {&item.change}, keys, 1);
+    } else {
+      AddDelete(item, keys);
+      AddRows(Kind::kInsert, item, {&item.change}, keys, 1);
+    }
+    return OkStatus();
+  }
+
+  // How many inserts behind the delete `item` form one upsert with it; 0: it is a plain delete.
+  Result<size_t> UpsertLength(const LaneItem& item, const PrimaryKeys& keys) const {
+    if (!item.to->partition_key && Scope(item).empty()) return size_t{0};
+    if (!Unique(keys)) return size_t{0};
+    std::optional<PrimaryKeys> found;
+    std::vector<const Change*> changes;
+    for (size_t i = next_ + 1; i < items_.size(); ++i) {
+      const LaneItem& other = items_[i];
+      if (other.change.kind != ChangeKind::kInsert || other.change.ts != item.change.ts ||
+          other.to->collection_id != item.to->collection_id || Scope(other) != Scope(item)) {
+        break;
+      }
+      CDC_ASSIGN_OR_RETURN(const PrimaryKeys more, ReadPrimaryKeys(other.change, *other.to));
+      found = found ? Concatenate(*std::move(found), more) : more;
+      changes.push_back(&other.change);
+    }
+    if (!found || !SameKeys(*found, keys)) return size_t{0};
+    // Several messages are one upsert only if they can travel in one call.
+    if (!MergedRowsRequest(RowsCall::kUpsert, changes, *item.to)) return size_t{0};
+    return changes.size();
+  }
+
+  // Adds rows to the open calls of `kind` and moves past `items`.
+  void AddRows(Kind kind, const LaneItem& item, const std::vector<const Change*>& changes,
+               const PrimaryKeys& keys, size_t items) {
+    size_t bytes = 0;
+    for (const Change* change : changes) bytes += change->payload->size();
+    OpenCall* call = Find(kind, item);
+    if (call != nullptr && (call->key_set.Overlaps(keys) || !Fits(*call, changes, bytes, kind))) {
+      Close();
+      call = nullptr;
+    }
+    if (call == nullptr) call = Open(kind, item);
+    call->changes.insert(call->changes.end(), changes.begin(), changes.end());
+    call->key_set.Add(keys);
+    call->bytes += bytes;
+    next_ += items;
+  }
+
+  void AddDelete(const LaneItem& item, const PrimaryKeys& keys) {
+    OpenCall* call = Find(Kind::kDelete, item);
+    if (call == nullptr) {
+      call = Open(Kind::kDelete, item);
+      call->keys = keys;
+    } else {
+      call->keys = Concatenate(std::move(call->keys), keys);
+    }
+  }
+
+  bool Fits(const OpenCall& call, const std::vector<const Change*>& changes, size_t bytes,
+            Kind kind) const {
+    if (call.bytes + bytes > options_.max_bytes) return false;
+    // Equal columns make joinable messages: comparing with one of them is enough.
+    const RowsCall rows = kind == Kind::kInsert ? RowsCall::kInsert : RowsCall::kUpsert;
+    return MergedRowsRequest(rows, {call.changes.front(), changes.front()}, *call.to).has_value();
+  }
+
+  // The open call for this collection and partition. Another kind of call closes them all.
+  OpenCall* Find(Kind kind, const LaneItem& item) {
+    if (kind_ != kind) Close();
+    kind_ = kind;
+    for (OpenCall& call : open_) {
+      if (call.collection == item.to->collection_id && call.scope == Scope(item)) return &call;
+    }
+    return nullptr;
+  }
+
+  OpenCall* Open(Kind kind, const LaneItem& item) {
+    kind_ = kind;
+    open_.push_back({item.to->collection_id, Scope(item), item.to.get()});
+    return &open_.back();
+  }
+
+  // Turns the open calls into calls; all items before `next_` are done with the last of them.
+  void Close() {
+    const size_t done_before = calls_.empty() ? 0 : calls_.back().items_done;
+    for (const OpenCall& open : open_) {
+      if (kind_ == Kind::kDelete) {
+        EmitDelete(open, done_before);
+      } else {
+        EmitRows(open, done_before);
+      }
+    }
+    if (!open_.empty()) calls_.back().items_done = next_;
+    open_.clear();
+  }
+
+  void EmitDelete(const OpenCall& open, size_t items_done) {
+    for (std::string& expression :
+         DeleteExpressions(open.keys, open.to->primary_key_name, options_.max_expression_bytes)) {
+      ApiCall call{Kind::kDelete, open.to->name, open.scope, std::move(expression)};
+      call.rows = CountOf(open.keys);
+      call.items_done = items_done;
+      calls_.push_back(std::move(call));
+    }
+  }
+
+  void EmitRows(const OpenCall& open, size_t items_done) {
+    const RowsCall rows = kind_ == Kind::kInsert ? RowsCall::kInsert : RowsCall::kUpsert;
+    const auto emit = [&](const std::vector<const Change*>& changes, Slices request) {
+      ApiCall call{kind_, open.to->name};
+      for (const Change* change : changes) call.rows += change->num_rows;
+      call.request = std::move(request);
+      call.items_done = items_done;
+      calls_.push_back(std::move(call));
+    };
+    if (auto merged = MergedRowsRequest(rows, open.changes, *open.to)) {
+      emit(open.changes, *std::move(merged));
+      return;
+    }
+    for (const Change* change : open.changes) {
+      emit({change}, *MergedRowsRequest(rows, {change}, *open.to));
+    }
+  }
+
+  const std::vector<LaneItem>& items_;
+  const ApiPlanOptions& options_;
+  size_t next_ = 0;
+  Kind kind_ = Kind::kInsert;  // of all open calls
+  std::vector<OpenCall> open_;
+  std::vector<ApiCall> calls_;
+};
+
+}  // namespace
+
+Result<std::vector<ApiCall>> PlanApiCalls(const LaneBatch& batch, const ApiPlanOptions& options) {
+  return Planner(batch, options).Plan();
+}
+
+}  // namespace cdc

@@ -1,0 +1,43 @@
+// What a lane's batch becomes on an ordinary Milvus: Insert, Upsert and Delete calls, to be made
+// one after another. Pure function.
+//
+// Order is kept where it can be seen: neighbouring changes of one kind that touch different keys
+// are joined into one call per partition, nothing else moves. A delete and the inserts of the same
+// timestamp, partition and keys (an upsert of the source) become one Upsert when every key is named
+// once. A replayed insert becomes an Upsert too, or a delete and an insert where an Upsert would do
+// something else: a key twice in one message (an Upsert would leave both), and rows that a
+// partition key routes (an Upsert removes copies under every partition key, and so does the delete
+// here: Milvus takes no partition name then; an upserted key has one copy only, so nothing is lost
+// unless plain inserts put one key under several partition keys).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/wire.h"
+#include "pipeline/ports.h"
+
+namespace cdc {
+
+struct ApiCall {
+  enum class Kind { kInsert, kUpsert, kDelete };
+  Kind kind = Kind::kInsert;
+  TargetName name;
+  std::string partition;   // kDelete: empty means all partitions
+  std::string expression;  // kDelete
+  Slices request;          // kInsert, kUpsert
+  size_t rows = 0;
+  size_t items_done = 0;  // leading items of the batch that are applied when this call succeeds
+};
+
+struct ApiPlanOptions {
+  size_t max_bytes = 16u << 20;  // of a joined call; one larger message travels alone
+  size_t max_expression_bytes = 1u << 20;
+};
+
+// Errors: corrupt (keys that cannot be read); nothing of the batch may be sent then.
+Result<std::vector<ApiCall>> PlanApiCalls(const LaneBatch& batch, const ApiPlanOptions& options);
+
+}  // namespace cdc

@@ -1,0 +1,62 @@
+// MilvusAdmin: databases, collections and what hangs on them, on a target Milvus.
+//
+// Contract: pipeline/ports.h (TargetAdmin). Used on the executor; callbacks run there. The client
+// is shared; the executor must outlive it. Nothing blocks.
+//
+// Replicate mode: collections and partitions are created and dropped with the source's timestamp
+// (replicateInfo), so that a standby waits for the drop message in its log. Api mode: auto-id
+// collections are created with autoID off, so that keys survive.
+//
+// A load is accepted, not finished, when Apply returns; Describe shows its progress. On a standby
+// it finishes only while ticks flow. More replicas than the target has room for: loaded with one.
+//
+// Steps that Milvus does not let be idempotent are made so by looking: creating what exists equal
+// and dropping what is gone succeed. A release that must come first ("is loaded") is kRetry.
+// milvus-lite differs: it loads whole collections only (load partitions loads the collection,
+// release partitions does nothing), names each index after its field, has no ids and no channels,
+// and cannot rename into another database (kUnsupported).
+#pragma once
+
+#include <memory>
+
+#include "base/executor.h"
+#include "client/milvus/milvus_client.h"
+#include "pipeline/ports.h"
+
+namespace cdc {
+
+class MilvusAdmin final : public TargetAdmin {
+ public:
+  // `mode`: kReplicate or kApi.
+  MilvusAdmin(std::shared_ptr<MilvusClient> client, TargetMode mode, Executor* executor);
+  ~MilvusAdmin() override;
+
+  void ListDatabases(Callback<Result<std::vector<std::string>>> done) override;
+  void Describe(TargetName name, Callback<Result<std::optional<TargetCollection>>> done) override;
+  void Apply(DdlStep step, Callback<Status> done) override;
+
+ private:
+  using Done = Callback<Status>;
+
+  // Carries an answer from gRPC's thread to the executor, unless this admin is gone by then.
+  template <typename T>
+  MilvusDone<T> Here(std::function<void(T)> fn);
+  // Like `done`, but an error of `kind` counts as success.
+  Done Forgive(ErrorKind kind, Done done);
+
+  void CreateCollection(const DdlStep& step, Done done);
+  void CreatePartition(const DdlStep& step, Done done);
+  void CreateIndex(const DdlStep& step, Done done);
+  void CreateAlias(const DdlStep& step, Done done);
+  void Rename(const DdlStep& step, Done done);
+  void Load(const DdlStep& step, int32_t replicas, Done done);
+  void LoadPartitions(const DdlStep& step, int32_t replicas, Done done);
+  Timestamp ReplicateTs(const DdlStep& step) const;
+
+  std::shared_ptr<MilvusClient> client_;
+  TargetMode mode_;
+  Executor* executor_;
+  Alive alive_;
+};
+
+}  // namespace cdc

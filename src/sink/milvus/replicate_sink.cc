@@ -1,0 +1,67 @@
+#include "sink/milvus/replicate_sink.h"
+
+#include "sink/milvus/replicate_plan.h"
+
+namespace cdc {
+
+// One Send in progress.
+struct ReplicateSink::Run {
+  std::shared_ptr<const LaneBatch> batch;
+  std::vector<ReplicateCall> calls;
+  size_t next = 0;
+  size_t applied = 0;
+  Callback<SendOutcome> done;
+};
+
+ReplicateSink::ReplicateSink(TargetAddress address, Executor* executor, MilvusSinkOptions options)
+    : executor_(executor), options_(options), connections_(std::move(address)) {}
+
+ReplicateSink::~ReplicateSink() = default;
+
+void ReplicateSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) {
+  auto run = std::make_shared<Run>();
+  run->batch = std::move(batch);
+  run->done = std::move(done);
+  auto calls = PlanReplicateCalls(*run->batch, options_.max_call_bytes);
+  if (!calls) {
+    executor_->Post(alive_.Guard([run, error = calls.error()] { run->done({error, 0}); }));
+    return;
+  }
+  run->calls = *std::move(calls);
+  executor_->Post(alive_.Guard([this, run] { Next(run); }));
+}
+
+void ReplicateSink::Next(std::shared_ptr<Run> run) {
+  if (run->next == run->calls.size()) {
+    run->done({OkStatus(), run->batch->items.size()});
+    return;
+  }
+  auto client = connections_.Get(run->batch->lane);
+  if (!client) {
+    run->done({client.error(), run->applied});
+    return;
+  }
+  auto proceed = alive_.Guard([this, run](Status status) {
+    if (!status) {
+      run->done({status, run->applied});
+      return;
+    }
+    run->applied = run->calls[run->next].items_done;
+    run->calls[run->next].request = {};
+    ++run->next;
+    Next(run);
+  });
+  (*client)->ReplicateMessage(run->calls[run->next].request, [this, proceed](auto answer) mutable {
+    executor_->Post([proceed, status = answer ? OkStatus() : Status(answer.error())]() mutable {
+      proceed(status);
+    });
+  });
+}
+
+void ReplicateSink::Drain(const std::string& lane, Callback<Status> done) {
+  connections_.Drop(lane);
+  executor_->PostAfter(options_.settle,
+                       alive_.Guard([done = std::move(done)] { done(OkStatus()); }));
+}
+
+}  // namespace cdc

@@ -1,4 +1,5 @@
-// Collection schemas between protobuf and the model. Internal to src/client: others see the model.
+// Collection schemas between protobuf and the model. Functions that name protobuf classes are for
+// src/client only.
 //
 // Pure functions, any thread, never fail: unknown numbers pass through.
 #pragma once

@@ -1,0 +1,125 @@
+#include "client/milvus/meta_codec.h"
+
+#include "base/format.h"
+#include "client/milvus/schema_codec.h"
+#include "milvus/meta.pb.h"
+
+namespace cdc {
+namespace {
+
+template <typename Message>
+Status Parse(std::string_view value, const char* what, Message* out) {
+  if (out->ParseFromArray(value.data(), static_cast<int>(value.size()))) return {};
+  return CorruptError(Format("{} bytes in etcd are not a {}", value.size(), what));
+}
+
+// Collections, partitions and aliases. A state that a later Milvus may add is taken as alive.
+ObjectState ObjectStateFromWire(int32_t state) {
+  switch (state) {
+    case 1:
+      return ObjectState::kCreating;
+    case 2:
+      return ObjectState::kDropping;
+    case 3:
+      return ObjectState::kDropped;
+    default:
+      return ObjectState::kCreated;
+  }
+}
+
+// Databases count one higher: 0 is "unknown", written before databases had states.
+ObjectState DatabaseStateFromWire(int32_t state) {
+  return ObjectStateFromWire(state - 1);
+}
+
+}  // namespace
+
+bool IsTombstone(std::string_view value) {
+  return value == "\xE2\x9B\xBC";
+}
+
+Result<SourceDatabase> DecodeDatabase(std::string_view value) {
+  wire::DatabaseMeta wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "DatabaseInfo", &wire));
+  SourceDatabase database;
+  database.id = wire.id();
+  database.name = wire.name();
+  database.state = DatabaseStateFromWire(wire.state());
+  database.properties = KeyValuesFromWire(wire.properties());
+  return database;
+}
+
+Result<SourceCollection> DecodeCollection(std::string_view value) {
+  wire::CollectionMeta wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "CollectionInfo", &wire));
+  SourceCollection collection;
+  collection.id = wire.id();
+  collection.db_id = wire.db_id();
+  collection.name = wire.schema().name();
+  collection.schema = SchemaFromWire(wire.schema());
+  collection.create_ts = wire.create_time();
+  collection.state = ObjectStateFromWire(wire.state());
+  collection.consistency_level = wire.consistency_level();
+  collection.vchannels.assign(wire.virtual_channel_names().begin(),
+                              wire.virtual_channel_names().end());
+  collection.pchannels.assign(wire.physical_channel_names().begin(),
+                              wire.physical_channel_names().end());
+  for (const wire::KeyData& start : wire.start_positions()) {
+    collection.start_positions[start.key()] = start.data();
+  }
+  collection.properties = KeyValuesFromWire(wire.properties());
+  return collection;
+}
+
+Result<Field> DecodeField(std::string_view value) {
+  wire::FieldSchema wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "FieldSchema", &wire));
+  return FieldFromWire(wire);
+}
+
+Result<SourcePartition> DecodePartition(std::string_view value) {
+  wire::PartitionMeta wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "PartitionInfo", &wire));
+  SourcePartition partition;
+  partition.id = wire.partition_id();
+  partition.name = wire.partition_name();
+  partition.state = ObjectStateFromWire(wire.state());
+  partition.create_ts = wire.partition_created_timestamp();
+  return partition;
+}
+
+Result<AliasValue> DecodeAlias(std::string_view value) {
+  wire::AliasMeta wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "AliasInfo", &wire));
+  return AliasValue{wire.alias_name(), wire.collection_id(), wire.db_id(),
+                    ObjectStateFromWire(wire.state())};
+}
+
+Result<IndexValue> DecodeIndex(std::string_view value) {
+  wire::FieldIndexMeta wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "FieldIndex", &wire));
+  const wire::IndexInfo& info = wire.index_info();
+  IndexValue out;
+  out.deleted = wire.deleted();
+  out.index.id = info.index_id();
+  out.index.field_id = info.field_id();
+  out.index.name = info.index_name();
+  // An index made without parameters (a scalar one) stores only what the server chose.
+  out.index.params = KeyValuesFromWire(info.user_index_params().empty() ? info.index_params()
+                                                                        : info.user_index_params());
+  return out;
+}
+
+Result<CollectionLoadValue> DecodeCollectionLoad(std::string_view value) {
+  wire::CollectionLoadMeta wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "CollectionLoadInfo", &wire));
+  constexpr int32_t kLoading = 1;
+  constexpr int32_t kLoadPartitions = 1;
+  CollectionLoadValue out;
+  out.whole = wire.load_type() != kLoadPartitions;
+  out.loading = wire.status() == kLoading;
+  if (wire.replica_number() > 0) out.replica_number = wire.replica_number();
+  return out;
+}
+
+}  // namespace cdc

@@ -36,6 +36,27 @@ void Channel::Start() {
   Read();
 }
 
+void Channel::Halt() {
+  halted_ = true;
+  reader_.reset();
+  for (auto& [name, edge] : edges_) edge.lane->Discard(edge.id);
+}
+
+bool Channel::Quiet() const {
+  return std::all_of(edges_.begin(), edges_.end(),
+                     [](const auto& edge) { return edge.second.lane->Quiet(edge.second.id); });
+}
+
+ChannelCheckpoint Channel::FinalCheckpoint() const {
+  ChannelCheckpoint checkpoint = Checkpoint();
+  checkpoint.fence = std::max(checkpoint.filter, highest_handed_);
+  // What an earlier life may have sent, and this one did not get to, stays fenced.
+  if (checkpoint.filter < start_.fence) {
+    checkpoint.fence = std::max(checkpoint.fence, start_.fence);
+  }
+  return checkpoint;
+}
+
 void Channel::Resume() {
   if (holding_) {
     holding_ = false;
@@ -137,7 +158,7 @@ void Channel::OnTick(const Change& tick) {
 }
 
 void Channel::Pump() {
-  if (pumping_) return;  // a callee called Resume(): the loop below goes on anyway
+  if (pumping_ || halted_) return;  // a callee called Resume(): the loop below goes on anyway
   pumping_ = true;
   while (!ready_.empty() && PumpFront()) {
   }
@@ -174,6 +195,7 @@ bool Channel::PumpFront() {
   host_->OnDelivered(this, light);
   sent_.emplace(token, Sent{std::move(light), bytes});
   const bool replay = moved.ts <= start_.fence;
+  highest_handed_ = std::max(highest_handed_, moved.ts);
   edge->second.lane->Enqueue(edge->second.id, std::move(moved), std::move(routing.to), token, replay);
   return true;
 }

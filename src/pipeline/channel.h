@@ -70,6 +70,12 @@ class Channel final : public LaneClient {
   Channel& operator=(const Channel&) = delete;
 
   void Start();
+  // Stops reading and handing on. What is in flight is still acknowledged.
+  void Halt();
+  // True when nothing of this channel is in flight any more.
+  bool Quiet() const;
+  // After Halt: the checkpoint with the fence at what was really handed on.
+  ChannelCheckpoint FinalCheckpoint() const;
   // Tries again to route what is held.
   void Resume();
   // A live object on this channel feeds `lane`; counted, undone by LeaveLane.
@@ -131,6 +137,8 @@ class Channel final : public LaneClient {
   Timestamp resolved_ = 0;
   bool holding_ = false;
   bool pumping_ = false;
+  bool halted_ = false;
+  Timestamp highest_handed_ = 0;
   Timestamp fence_ = 0;  // durable
   bool fence_writing_ = false;
   uint64_t fence_step_ = 0;  // how far ahead the next fence goes; grows while catching up

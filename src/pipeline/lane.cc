@@ -32,9 +32,15 @@ Lane::EdgeId Lane::Join(LaneClient* client, Timestamp resolved) {
   return id;
 }
 
-void Lane::Leave(EdgeId id) {
-  edges_.erase(id);
+void Lane::Discard(EdgeId id) {
+  const auto it = edges_.find(id);
+  if (it != edges_.end()) it->second.queue.clear();
   std::erase_if(repeats_, [id](const Entry& entry) { return entry.edge == id; });
+}
+
+void Lane::Leave(EdgeId id) {
+  Discard(id);
+  edges_.erase(id);
   if (!busy_) MaybeSend();
 }
 

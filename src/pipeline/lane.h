@@ -64,7 +64,9 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   EdgeId Join(LaneClient* client, Timestamp resolved);
-  // Forgets the edge's queued entries; those in flight are no longer reported.
+  // Forgets the edge's queued entries; those in flight go on and are reported.
+  void Discard(EdgeId edge);
+  // Discards, and forgets the edge itself: entries in flight are no longer reported.
   void Leave(EdgeId edge);
   // Queues one entry; entries of one edge come in order.
   void Enqueue(EdgeId edge, Change change, std::shared_ptr<const TargetAddressOfRows> to,

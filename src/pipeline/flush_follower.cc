@@ -1,0 +1,93 @@
+#include "pipeline/flush_follower.h"
+
+#include <utility>
+
+namespace cdc {
+
+FlushFollower::FlushFollower(LogPosition start, Executor* executor, OperationSource* source,
+                             TargetAdmin* admin, const Reconciler* reconciler, Host host)
+    : start_(start),
+      executor_(executor),
+      source_(source),
+      admin_(admin),
+      reconciler_(reconciler),
+      host_(std::move(host)) {}
+
+void FlushFollower::Start() {
+  reader_ = source_->Open(start_);
+  Read();
+}
+
+void FlushFollower::Read() {
+  if (reading_) return;
+  reading_ = true;
+  reader_->Read(alive_.Guard([this](Result<std::vector<Operation>> read) {
+    reading_ = false;
+    if (!read.ok()) {
+      if (!read.error().IsRetry()) {
+        host_.fail(read.error().Prefixed("operation topic"));
+        return;
+      }
+      host_.trouble(&read.error());
+      executor_->PostAfter(backoff_.Next(), alive_.Guard([this] { Read(); }));
+      return;
+    }
+    host_.trouble(nullptr);
+    backoff_.Reset();
+    for (Operation& operation : *read) queue_.push_back(std::move(operation));
+    Continue();
+  }));
+}
+
+void FlushFollower::Continue() {
+  while (!flushing_ && !queue_.empty() && reconciler_->catalog_seen()) {
+    const Operation& operation = queue_.front();
+    std::vector<TargetName> names;
+    const std::string database =
+        operation.database.empty() ? kDefaultDatabase : operation.database;
+    for (const std::string& collection : operation.collections) {
+      if (!operation.is_flush) break;
+      std::vector<std::string> channels;
+      const auto name = reconciler_->WhereIs(database, collection, &channels);
+      if (!channels.empty() && !host_.passed(channels, operation.ts)) return;  // Continue() again
+      if (name) names.push_back(*name);
+    }
+    flushing_ = true;
+    const LogPosition done{LogPosition::Kind::kAfter, operation.id};
+    queue_.pop_front();
+    FlushNext(std::move(names), done);
+  }
+  if (queue_.empty() && reader_ && !flushing_) Read();
+}
+
+void FlushFollower::FlushNext(std::vector<TargetName> names, LogPosition done) {
+  if (names.empty()) {
+    flushing_ = false;
+    host_.moved(done);
+    executor_->Post(alive_.Guard([this] { Continue(); }));
+    return;
+  }
+  DdlStep step;
+  step.kind = DdlStep::Kind::kFlush;
+  step.name = names.back();
+  admin_->Apply(step, alive_.Guard([this, step, names, done](Status status) mutable {
+    const bool retry = !status.ok() && status.error().IsRetry();
+    if (!status.ok() && status.error().kind != ErrorKind::kNotFound) {
+      const Error error = RetryError(ToString(step) + ": " + status.error().message);
+      host_.trouble(&error);
+    } else {
+      host_.trouble(nullptr);
+    }
+    if (!retry) {  // done, or refused for good: reported, and not worth holding up the others
+      names.pop_back();
+      backoff_.Reset();
+      FlushNext(std::move(names), done);
+      return;
+    }
+    executor_->PostAfter(backoff_.Next(), alive_.Guard([this, names, done]() mutable {
+      FlushNext(std::move(names), done);
+    }));
+  }));
+}
+
+}  // namespace cdc

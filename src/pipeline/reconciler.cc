@@ -1,0 +1,435 @@
+#include "pipeline/reconciler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/format.h"
+
+namespace cdc {
+
+const char* ToString(ObjectPhase phase) {
+  switch (phase) {
+    case ObjectPhase::kPending:
+      return "creating";
+    case ObjectPhase::kReady:
+      return "streaming";
+    case ObjectPhase::kQuiet:
+      return "renaming";
+    case ObjectPhase::kDropping:
+      return "dropping";
+    case ObjectPhase::kGone:
+      return "gone";
+  }
+  return "?";
+}
+
+Reconciler::Reconciler(Options options, const TaskProgress& progress, Executor* executor,
+                       TargetAdmin* admin, LaneSet* lanes, ReconcilerHost* host)
+    : options_(std::move(options)),
+      executor_(executor),
+      admin_(admin),
+      lanes_(lanes),
+      host_(host),
+      identity_(progress.source),
+      database_records_(progress.databases) {
+  for (const auto& [id, record] : progress.objects) {
+    Object& object = objects_.try_emplace(id, id).first->second;
+    object.record = record;
+    object.name = record.name;
+  }
+  ScheduleVerify();
+}
+
+Reconciler::~Reconciler() = default;
+
+Object* Reconciler::Find(CollectionId id) {
+  const auto it = objects_.find(id);
+  return it == objects_.end() ? nullptr : &it->second;
+}
+
+std::string Reconciler::DatabaseName(DatabaseId id) const {
+  const auto it = databases_.find(id);
+  if (it != databases_.end()) return it->second.name;
+  const auto record = database_records_.find(id);
+  if (record != database_records_.end()) return record->second.source_name;
+  return id <= 1 ? kDefaultDatabase : "";
+}
+
+std::string Reconciler::SourceDatabaseOf(const Object& object) const {
+  return object.want ? DatabaseName(object.want->db_id) : "";
+}
+
+// ---- what the source says -------------------------------------------------------------------
+
+void Reconciler::OnCatalog(const CatalogUpdate& update) {
+  CheckIdentity(update);
+  for (const SourceDatabase& database : update.databases) ApplyDatabase(database);
+  for (const SourceCollectionPtr& collection : update.collections) ApplyCollection(collection);
+  for (const Gone<CollectionId>& gone : update.gone_collections) ApplyGoneCollection(gone);
+  if (update.full) ApplyFullListing(update);
+  for (const Gone<DatabaseId>& gone : update.gone_databases) ApplyGoneDatabase(gone);
+  catalog_seen_ = true;
+  host_->ResumeChannels();
+  DropEmptyDatabases();
+}
+
+// An etcd that was wiped, restored or exchanged must never make us drop anything.
+void Reconciler::CheckIdentity(const CatalogUpdate& update) {
+  std::string reason;
+  if (identity_.has_value() && update.cluster_id != 0) {
+    if (identity_->cluster_id != 0 && identity_->cluster_id != update.cluster_id) {
+      reason = "the source's etcd is another one than before (its cluster id changed)";
+    } else if (update.revision < identity_->revision) {
+      reason = "the source's etcd went back to an older revision (restored or wiped?)";
+    }
+  }
+  if (!reason.empty()) {
+    drops_suspended_ = reason;
+    const Error error = RetryError(
+        reason + "; nothing is dropped on the target. If this is intended, delete this task and "
+                 "create it again with adopt: true");
+    host_->SetTrouble("source identity", &error);
+    return;  // the old identity stays on record
+  }
+  if (!drops_suspended_.empty()) return;
+  const bool first = !identity_.has_value() || identity_->cluster_id == 0;
+  identity_ = SourceIdentity{update.cluster_id, update.revision};
+  if (first || update.full) {
+    ProgressWrite write;
+    write.source = identity_;
+    host_->Write(std::move(write), [](Status) {});
+  }
+}
+
+void Reconciler::ApplyCollection(const SourceCollectionPtr& collection) {
+  Object* object = Find(collection->id);
+  const std::string database = DatabaseName(collection->db_id);
+  if (object == nullptr) {
+    if (!options_.selection.Matches(database, collection->name)) {
+      unselected_.insert(collection->id);
+      return;
+    }
+    if (!collection->IsLive()) {  // being dropped, and we never had it
+      absent_.insert(collection->id);
+      return;
+    }
+    if (absent_.contains(collection->id)) return;
+    unselected_.erase(collection->id);
+    object = &objects_.try_emplace(collection->id, collection->id).first->second;
+  }
+  object->want = collection;
+  object->vanished = false;
+  object->name = options_.selection.Map(database, collection->name);
+  if (collection->state == ObjectState::kDropping || collection->state == ObjectState::kDropped) {
+    BeginDrop(object);
+  }
+  ApplyPartitions(object);
+  OpenChannels(*object);
+  Kick(collection->id);
+}
+
+void Reconciler::ApplyPartitions(Object* object) {
+  for (const auto& [id, partition] : object->want->partitions) {
+    if (partition.state == ObjectState::kCreated) {
+      object->absent_partitions.erase(id);
+    } else if (partition.state != ObjectState::kCreating) {
+      BeginPartitionDrop(object, id);
+    }
+  }
+}
+
+void Reconciler::ApplyGoneCollection(const Gone<CollectionId>& gone) {
+  unselected_.erase(gone.id);
+  Object* object = Find(gone.id);
+  if (object == nullptr) {
+    absent_.insert(gone.id);
+    return;
+  }
+  if (gone.marked || object->dropped_at_source) {
+    BeginDrop(object);
+    OpenChannels(*object);
+  } else {
+    object->vanished = true;
+    const Error error = RetryError(Format(
+        "collection {}.{} is gone from the source's etcd without a mark that it was dropped; it "
+        "is kept on the target. If it was dropped on purpose, drop it there yourself",
+        object->name.database, object->name.collection));
+    host_->SetTrouble(Format("vanished {}", gone.id), &error);
+  }
+  Kick(gone.id);
+}
+
+// Whatever we have on record and a complete listing does not mention has vanished.
+void Reconciler::ApplyFullListing(const CatalogUpdate& update) {
+  std::set<CollectionId> listed;
+  for (const SourceCollectionPtr& collection : update.collections) listed.insert(collection->id);
+  for (const Gone<CollectionId>& gone : update.gone_collections) listed.insert(gone.id);
+  std::vector<CollectionId> missing;
+  for (const auto& [id, object] : objects_) {
+    if (!listed.contains(id)) missing.push_back(id);
+  }
+  for (const CollectionId id : missing) ApplyGoneCollection({id, false});
+  for (auto& [id, object] : objects_) {
+    OpenChannels(object);
+    Kick(id);
+  }
+}
+
+void Reconciler::OpenChannels(const Object& object) {
+  if (object.phase == ObjectPhase::kGone) return;
+  for (const std::string& pchannel : object.pchannels()) host_->OpenChannel(pchannel, object);
+}
+
+void Reconciler::BeginDrop(Object* object) {
+  object->dropped_at_source = true;
+  host_->SetTrouble(Format("vanished {}", object->id), nullptr);
+  if (object->drop.has_value()) return;
+  object->drop.emplace(object->pchannels());
+  with_barriers_.insert(object->id);
+  TakeWatermarks(object->id, 0);
+}
+
+void Reconciler::BeginPartitionDrop(Object* object, PartitionId partition) {
+  const bool ours = object->record && object->record->partitions.contains(partition);
+  if (!ours) {
+    object->absent_partitions.insert(partition);
+    return;
+  }
+  if (object->partition_drops.contains(partition)) return;
+  object->partition_drops.emplace(partition, DropBarrier(object->pchannels()));
+  with_barriers_.insert(object->id);
+  TakeWatermarks(object->id, partition);
+}
+
+// partition 0: the collection's own drop.
+void Reconciler::TakeWatermarks(CollectionId id, PartitionId partition) {
+  Object* object = Find(id);
+  if (object == nullptr) return;
+  host_->Latest(
+      object->pchannels(),
+      alive_.Guard([this, id, partition](Result<std::map<std::string, LogPosition>> latest) {
+        Object* object = Find(id);
+        if (object == nullptr) return;
+        if (!latest.ok()) {
+          executor_->PostAfter(std::chrono::seconds(1), alive_.Guard([this, id, partition] {
+            TakeWatermarks(id, partition);
+          }));
+          return;
+        }
+        DropBarrier* barrier = nullptr;
+        if (partition == 0) {
+          barrier = object->drop ? &*object->drop : nullptr;
+        } else {
+          const auto it = object->partition_drops.find(partition);
+          barrier = it == object->partition_drops.end() ? nullptr : &it->second;
+        }
+        if (barrier == nullptr) return;
+        barrier->SetWatermarks(*std::move(latest));
+        for (const std::string& name : object->pchannels()) {
+          Channel* channel = host_->FindChannel(name);
+          if (channel == nullptr) {
+            barrier->Pass(name);  // nothing reads it, so nothing of it is on its way
+          } else {
+            OnCheckpointMoved(channel);
+          }
+        }
+        Kick(id);
+      }));
+}
+
+void Reconciler::OnCheckpointMoved(Channel* channel) {
+  for (const CollectionId id : with_barriers_) {
+    Object& object = objects_.at(id);
+    const auto check = [&, object_id = id](DropBarrier& barrier) {
+      if (!barrier.IsWaitingFor(channel->name())) return;
+      const LogPosition* watermark = barrier.Watermark(channel->name());
+      if (watermark == nullptr || !channel->Passed(*watermark)) return;
+      barrier.Pass(channel->name());
+      Kick(object_id);
+    };
+    if (object.drop) check(*object.drop);
+    for (auto& [partition, barrier] : object.partition_drops) check(barrier);
+  }
+}
+
+void Reconciler::OnDropMessage(Channel* channel, const Change& change, uint64_t token) {
+  Object* object = Find(change.collection_id);
+  if (object == nullptr) {
+    if (!unselected_.contains(change.collection_id)) absent_.insert(change.collection_id);
+    channel->Ack(token);
+    return;
+  }
+  if (change.kind == ChangeKind::kDropCollection) {
+    BeginDrop(object);
+    object->drop->Message(channel->name(), token, change.ts);
+    Kick(object->id);
+    return;
+  }
+  BeginPartitionDrop(object, change.partition_id);
+  const auto it = object->partition_drops.find(change.partition_id);
+  if (it == object->partition_drops.end()) {
+    channel->Ack(token);
+    return;
+  }
+  it->second.Message(channel->name(), token, change.ts);
+  Kick(object->id);
+}
+
+void Reconciler::AckTokens(const DropBarrier& barrier) {
+  for (const auto& [name, token] : barrier.tokens()) {
+    if (Channel* channel = host_->FindChannel(name)) channel->Ack(token);
+  }
+}
+
+void Reconciler::Erase(CollectionId id) {
+  Object* object = Find(id);
+  if (object == nullptr) return;
+  for (const auto& [pchannel, lane] : object->joined) {
+    if (Channel* channel = host_->FindChannel(pchannel)) channel->LeaveLane(lane);
+  }
+  if (object->drop) AckTokens(*object->drop);
+  for (const auto& [partition, barrier] : object->partition_drops) AckTokens(barrier);
+  absent_.insert(id);
+  with_barriers_.erase(id);
+  objects_.erase(id);
+  host_->ResumeChannels();
+  KickAll();  // somebody may have waited for the name
+  DropEmptyDatabases();
+}
+
+// ---- where rows go ----------------------------------------------------------------------------
+
+Routing Reconciler::Route(Channel* channel, const Change& change) {
+  const CollectionId id = change.collection_id;
+  if (unselected_.contains(id) || absent_.contains(id)) return {Routing::Kind::kSkip, nullptr, {}};
+  Object* object = Find(id);
+  if (object == nullptr) return AskCatalog(change);
+  if (object->phase == ObjectPhase::kGone) return {Routing::Kind::kSkip, nullptr, {}};
+  if (object->drop && !object->drop->IsWaitingFor(channel->name())) {
+    return {Routing::Kind::kSkip, nullptr, {}};  // behind its own drop
+  }
+  if (object->dropped_at_source && !object->record) {
+    return {Routing::Kind::kSkip, nullptr, {}};  // never made, and not to be made any more
+  }
+  if (object->phase != ObjectPhase::kReady) return {Routing::Kind::kHold, nullptr, {}};
+  if (object->absent_partitions.contains(change.partition_id)) {
+    return {Routing::Kind::kSkip, nullptr, {}};
+  }
+  if (change.partition_id != kAllPartitions) {
+    const auto barrier = object->partition_drops.find(change.partition_id);
+    if (barrier != object->partition_drops.end() &&
+        !barrier->second.IsWaitingFor(channel->name())) {
+      return {Routing::Kind::kSkip, nullptr, {}};
+    }
+    if (object->want && !object->want->partitions.contains(change.partition_id) &&
+        !object->record->partitions.contains(change.partition_id)) {
+      return AskCatalog(change);
+    }
+  }
+  auto to = AddressFor(object, ShardIndex(change.shard), change.partition_id);
+  if (!to) {
+    Kick(id);  // the partition is still to be made
+    return {Routing::Kind::kHold, nullptr, {}};
+  }
+  std::string lane = lanes_->merging() ? to->pchannel : options_.task + "/" + change.shard;
+  return {Routing::Kind::kDeliver, std::move(to), std::move(lane)};
+}
+
+// One linearizable read decides about an unknown object: Milvus commits an object before any row.
+Routing Reconciler::AskCatalog(const Change& change) {
+  const CollectionId id = change.collection_id;
+  const PartitionId partition = change.partition_id;
+  if (!asking_.insert(id).second) return {Routing::Kind::kHold, nullptr, {}};
+  host_->RefreshCatalog(id, alive_.Guard([this, id, partition](Status status) {
+    const auto again = [this, id] {
+      asking_.erase(id);
+      host_->ResumeChannels();
+    };
+    if (!status.ok()) {
+      host_->SetTrouble("catalog", &status.error());
+      executor_->PostAfter(std::chrono::milliseconds(500), alive_.Guard(again));
+      return;
+    }
+    host_->SetTrouble("catalog", nullptr);
+    Object* object = Find(id);
+    if (object == nullptr) {
+      if (!unselected_.contains(id)) absent_.insert(id);
+    } else if (object->want && !object->want->partitions.contains(partition) &&
+               partition != kAllPartitions) {
+      object->absent_partitions.insert(partition);
+    }
+    again();
+  }));
+  return {Routing::Kind::kHold, nullptr, {}};
+}
+
+std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object, int shard,
+                                                                  PartitionId partition) {
+  const auto key = std::pair(shard, partition);
+  const auto known = object->addresses.find(key);
+  if (known != object->addresses.end()) return known->second;
+  const TargetCollection& actual = *object->actual;
+  auto to = std::make_shared<TargetAddressOfRows>();
+  to->name = actual.name;
+  to->collection_id = actual.id;
+  for (size_t i = 0; i < actual.vchannels.size(); ++i) {
+    // Keys are routed to shards by index: v{i} pairs with v{i}, whatever the channels are called.
+    if (ShardIndex(actual.vchannels[i]) != shard) continue;
+    to->vchannel = actual.vchannels[i];
+    to->pchannel = actual.pchannels[i];
+  }
+  if (lanes_->merging() && to->vchannel.empty()) return nullptr;
+  if (partition != kAllPartitions) {
+    const auto target = object->record->partitions.find(partition);
+    if (target == object->record->partitions.end()) return nullptr;
+    to->partition_id = target->second;
+    for (const auto& [name, id] : actual.partitions) {
+      if (id == target->second) to->partition = name;
+    }
+    if (to->partition.empty()) return nullptr;
+  }
+  const CollectionSchema& schema = object->want ? object->want->schema : actual.schema;
+  if (const Field* key_field = schema.PrimaryKey()) {
+    to->primary_key = key_field->id;
+    to->primary_key_name = key_field->name;
+  }
+  to->partition_key = schema.PartitionKey() != nullptr;
+  object->addresses.emplace(key, to);
+  return to;
+}
+
+void Reconciler::OnDelivered(const Change& change) {
+  if (Object* object = Find(change.collection_id)) {
+    ++object->in_flight;
+    ++object->in_flight_by_partition[change.partition_id];
+    object->touched = true;
+  }
+}
+
+void Reconciler::OnAcked(const Change& change) {
+  Object* object = Find(change.collection_id);
+  if (object == nullptr || object->in_flight == 0) return;
+  --object->in_flight;
+  uint64_t& partition = object->in_flight_by_partition[change.partition_id];
+  if (--partition == 0) {
+    object->in_flight_by_partition.erase(change.partition_id);
+    if (object->partition_drops.contains(change.partition_id)) Kick(object->id);
+  }
+  if (object->in_flight == 0 && (object->phase == ObjectPhase::kQuiet || object->drop)) {
+    Kick(object->id);
+  }
+}
+
+std::optional<TargetName> Reconciler::WhereIs(const std::string& database,
+                                              const std::string& collection,
+                                              std::vector<std::string>* pchannels) const {
+  for (const auto& [id, object] : objects_) {
+    if (!object.want || object.want->name != collection || object.dropped_at_source) continue;
+    if (DatabaseName(object.want->db_id) != database) continue;
+    *pchannels = object.want->pchannels;
+    if (object.phase == ObjectPhase::kReady) return object.actual->name;
+  }
+  return std::nullopt;
+}
+
+}  // namespace cdc

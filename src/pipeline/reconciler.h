@@ -1,0 +1,169 @@
+// Reconciler: the catalog loop of one task. It keeps the objects of the target as the source's
+// metadata says, step by step, and tells the channels where rows go.
+//
+// Level-triggered: every decision is made from what the source wants and what the target shows, so
+// it does not matter which notification was lost or when the process died. At most one call about an
+// object is in flight; objects are independent. Lives on the pipeline's executor; owned by a
+// Replication, which is its host.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/executor.h"
+#include "pipeline/channel.h"
+#include "pipeline/lane_set.h"
+#include "pipeline/object.h"
+#include "pipeline/planner.h"
+#include "pipeline/ports.h"
+
+namespace cdc {
+
+class ReconcilerHost {
+ public:
+  virtual ~ReconcilerHost() = default;
+  // The channel, opened on first use so that it covers `object` from its beginning.
+  virtual Channel* OpenChannel(const std::string& pchannel, const Object& object) = 0;
+  virtual Channel* FindChannel(const std::string& pchannel) = 0;
+  virtual void ResumeChannels() = 0;
+  virtual void Write(ProgressWrite write, Callback<Status> done) = 0;
+  virtual void Latest(std::vector<std::string> channels,
+                      Callback<Result<std::map<std::string, LogPosition>>> done) = 0;
+  virtual void RefreshCatalog(CollectionId collection, Callback<Status> done) = 0;
+  // A condition of the task by key: an error begins or renews it, nullptr ends it.
+  virtual void SetTrouble(const std::string& key, const Error* error) = 0;
+  virtual void Fail(const Error& error) = 0;
+};
+
+class Reconciler {
+ public:
+  struct Options {
+    std::string task;
+    TargetMode mode = TargetMode::kApi;
+    Selection selection;
+    bool adopt = false;
+    LoadPolicy load = LoadPolicy::kFollow;
+    DropPolicy drops = DropPolicy::kReplicate;
+    Duration verify_interval = std::chrono::seconds(5);
+    Duration poll_interval = std::chrono::milliseconds(500);  // of a load under way
+    Duration soft_retry_max = std::chrono::seconds(30);
+  };
+
+  Reconciler(Options options, const TaskProgress& progress, Executor* executor, TargetAdmin* admin,
+             LaneSet* lanes, ReconcilerHost* host);
+  ~Reconciler();
+  Reconciler(const Reconciler&) = delete;
+  Reconciler& operator=(const Reconciler&) = delete;
+
+  void OnCatalog(const CatalogUpdate& update);
+  Routing Route(Channel* channel, const Change& change);
+  void OnDelivered(const Change& change);
+  void OnAcked(const Change& change);
+  void OnDropMessage(Channel* channel, const Change& change, uint64_t token);
+  void OnCheckpointMoved(Channel* channel);
+
+  const std::map<CollectionId, Object>& objects() const { return objects_; }
+  // Where a selected, live collection is on the target; nullopt while it is not there.
+  std::optional<TargetName> WhereIs(const std::string& database, const std::string& collection,
+                                    std::vector<std::string>* pchannels) const;
+  bool catalog_seen() const { return catalog_seen_; }
+  std::string SourceDatabaseOf(const Object& object) const;
+
+ private:
+  // reconciler.cc: what the source says
+  void ApplyCollection(const SourceCollectionPtr& collection);
+  void ApplyGoneCollection(const Gone<CollectionId>& gone);
+  void ApplyFullListing(const CatalogUpdate& update);
+  void CheckIdentity(const CatalogUpdate& update);
+  void BeginDrop(Object* object);
+  void BeginPartitionDrop(Object* object, PartitionId partition);
+  void TakeWatermarks(CollectionId object, PartitionId partition);
+  void ApplyPartitions(Object* object);
+  void OpenChannels(const Object& object);
+  void Erase(CollectionId id);
+  void AckTokens(const DropBarrier& barrier);
+  Routing AskCatalog(const Change& change);
+  std::shared_ptr<const TargetAddressOfRows> AddressFor(Object* object, int shard,
+                                                        PartitionId partition);
+
+  // reconciler_steps.cc: one step at a time towards it
+  void Kick(CollectionId id);  // posts Step
+  void KickAll();
+  void Step(CollectionId id);
+  void DescribeObject(Object* object);
+  void OnDescribed(Object* object, std::optional<TargetCollection> found, TargetName asked);
+  bool IsOurs(const Object& object, const TargetCollection& found) const;
+  void OnStranger(Object* object, TargetCollection found);
+  void Own(Object* object, TargetCollection found);
+  void CreateObject(Object* object);
+  void EnsureDatabase(const std::string& name, Callback<Status> done);
+  void MakeReady(Object* object);
+  void RunDrop(Object* object);
+  void DropOnTarget(Object* object);
+  void FinishDrop(Object* object);
+  bool RunPartitionDrop(Object* object);
+  void DropPartitionOnTarget(Object* object, PartitionId partition, const std::string& name,
+                             PartitionId target_partition);
+  void FinishPartitionDrop(Object* object, PartitionId partition);
+  bool RunRename(Object* object);
+  void RenameTo(Object* object, TargetName name);
+  bool RunPlanned(Object* object);
+  void ApplyStep(Object* object, DdlStep step, bool soft);
+  void OnStepDone(CollectionId id, DdlStep step, bool soft, Status status);
+  void RetryLater(Object* object, const std::string& what, const Error& error);
+  void Persist(Object* object, std::function<void(Object*)> then);
+  void InjectDrops(Object* object, ChangeKind kind, PartitionId partition, Timestamp ts,
+                   std::function<void()> done);
+  const Object* HolderOf(const TargetName& name, CollectionId except) const;
+  PlanContext ContextFor(const Object& object) const;
+  void ScheduleVerify();
+  void Poll(CollectionId id);
+  // A callback that ends the call about the object: clears `busy`, then runs fn(object, args...).
+  // Nothing happens when the object or this reconciler is gone.
+  template <typename Fn>
+  auto WithObject(CollectionId id, Fn fn) {
+    return alive_.Guard([this, id, fn = std::move(fn)](auto&&... args) mutable {
+      Object* object = Find(id);
+      if (object == nullptr) return;
+      object->busy = false;
+      fn(object, std::forward<decltype(args)>(args)...);
+    });
+  }
+  Object* Find(CollectionId id);
+
+  // reconciler_databases.cc
+  void ApplyDatabase(const SourceDatabase& database);
+  void ApplyGoneDatabase(const Gone<DatabaseId>& gone);
+  void DropEmptyDatabases();
+  std::string DatabaseName(DatabaseId id) const;
+
+  const Options options_;
+  Executor* const executor_;
+  TargetAdmin* const admin_;
+  LaneSet* const lanes_;
+  ReconcilerHost* const host_;
+
+  bool catalog_seen_ = false;
+  std::optional<SourceIdentity> identity_;
+  std::string drops_suspended_;  // why nothing may be dropped; empty: drops are allowed
+  std::map<CollectionId, Object> objects_;
+  std::set<CollectionId> with_barriers_;
+  std::set<CollectionId> unselected_;  // live at the source, not ours
+  std::set<CollectionId> absent_;      // dropped, or asked for and not there: rows are skipped
+  std::set<CollectionId> asking_;
+  std::map<DatabaseId, SourceDatabase> databases_;
+  std::map<DatabaseId, DatabaseRecord> database_records_;
+  std::set<DatabaseId> dropped_databases_;
+  std::set<std::string> target_databases_;
+  bool target_databases_listed_ = false;
+  std::map<std::string, std::vector<Callback<Status>>> creating_databases_;
+  std::set<std::string> dropping_databases_;
+  Alive alive_;
+};
+
+}  // namespace cdc

@@ -1,0 +1,295 @@
+#include "pipeline/replication.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/format.h"
+
+namespace cdc {
+
+Replication::Replication(Options options, TaskProgress progress, Executor* executor, Ports ports,
+                         std::function<void(Error)> on_failed)
+    : options_(std::move(options)),
+      progress_(std::move(progress)),
+      executor_(executor),
+      ports_(std::move(ports)),
+      on_failed_(std::move(on_failed)),
+      reconciler_(options_.reconciler, progress_, executor, ports_.admin, ports_.lanes, this),
+      last_checkpoint_(executor->clock().Now()) {
+  if (ports_.operations != nullptr && progress_.operations) {
+    FlushFollower::Host host;
+    host.passed = [this](const std::vector<std::string>& channels, Timestamp ts) {
+      return std::all_of(channels.begin(), channels.end(), [&](const std::string& name) {
+        const auto it = channels_.find(name);
+        return it == channels_.end() || it->second->filter() >= ts;
+      });
+    };
+    host.moved = [this](const LogPosition& position) { operations_done_ = position; };
+    host.trouble = [this](const Error* error) { SetTrouble("operations", error); };
+    host.fail = [this](const Error& error) { Fail(error); };
+    flushes_ = std::make_unique<FlushFollower>(*progress_.operations, executor_, ports_.operations,
+                                               ports_.admin, &reconciler_, std::move(host));
+  }
+}
+
+Replication::~Replication() { channels_.clear(); }
+
+void Replication::Start() {
+  ports_.catalog->Start(
+      alive_.Guard([this](CatalogUpdate update) {
+        if (!stopping_) reconciler_.OnCatalog(update);
+      }),
+      alive_.Guard([this](const cdc::Status& status) {
+        SetTrouble("etcd", status.ok() ? nullptr : &status.error());
+      }));
+  if (flushes_) flushes_->Start();
+  ScheduleCheckpoint();
+}
+
+// ---- channels ---------------------------------------------------------------------------------
+
+Channel* Replication::FindChannel(const std::string& pchannel) {
+  const auto it = channels_.find(pchannel);
+  return it == channels_.end() ? nullptr : it->second.get();
+}
+
+Channel* Replication::OpenChannel(const std::string& pchannel, const Object& object) {
+  std::unique_ptr<Channel>& channel = channels_[pchannel];
+  if (!channel) {
+    channel = std::make_unique<Channel>(StartOf(pchannel, object), options_.channel, executor_,
+                                        ports_.log, ports_.lanes, ports_.governor, this);
+    Channel* opened = channel.get();
+    // Later: the first catalog update first names all objects, then rows may come.
+    executor_->Post(alive_.Guard([this, opened] {
+      if (!stopping_) opened->Start();
+    }));
+  }
+  return channel.get();
+}
+
+// Where a channel begins: at its checkpoint, or, when this task never needed it before, at the start
+// position of the object that needs it now.
+ChannelCheckpoint Replication::StartOf(const std::string& pchannel, const Object& object) {
+  const auto stored = progress_.channels.find(pchannel);
+  if (stored != progress_.channels.end() && !reconciler_.catalog_seen()) return stored->second;
+  ChannelCheckpoint start;
+  start.channel = pchannel;
+  if (object.want && object.want->start_positions.contains(pchannel)) {
+    const Result<LogId> id = ports_.log->DecodeId(object.want->start_positions.at(pchannel));
+    if (id.ok()) {
+      start.seek = {LogPosition::Kind::kAt, *id};
+      // Nothing of ours on this channel is older than the object.
+      start.filter = object.want->create_ts == 0 ? 0 : object.want->create_ts - 1;
+    }
+  }
+  if (stored == progress_.channels.end()) return start;
+  const bool behind = stored->second.seek.kind == LogPosition::Kind::kEarliest ||
+                      stored->second.seek.id < start.seek.id;
+  if (!behind) return stored->second;
+  start.fence = stored->second.fence;
+  return start;
+}
+
+void Replication::ResumeChannels() {
+  if (resuming_) return;
+  resuming_ = true;
+  executor_->Post(alive_.Guard([this] {
+    resuming_ = false;
+    for (const auto& [name, channel] : channels_) channel->Resume();
+  }));
+}
+
+Routing Replication::Route(Channel* channel, const Change& change) {
+  Routing routing = reconciler_.Route(channel, change);
+  if (routing.kind == Routing::Kind::kSkip) ++counters_.messages_skipped;
+  return routing;
+}
+
+void Replication::OnDelivered(Channel*, const Change& change) { reconciler_.OnDelivered(change); }
+
+void Replication::OnAcked(Channel* channel, const Change& change) {
+  (change.kind == ChangeKind::kInsert ? counters_.rows_inserted : counters_.rows_deleted) +=
+      change.num_rows;
+  rows_moved_ = true;
+  reconciler_.OnAcked(change);
+  OnCheckpointMoved(channel);
+}
+
+void Replication::OnDropMessage(Channel* channel, const Change& change, uint64_t token) {
+  reconciler_.OnDropMessage(channel, change, token);
+}
+
+void Replication::OnOther(Channel*, const Change&) { ++counters_.messages_other; }
+
+void Replication::OnReadTrouble(Channel* channel, const Error* error) {
+  if (error != nullptr && !error->IsRetry()) {
+    Fail(error->Prefixed("channel " + channel->name()));
+    return;
+  }
+  SetTrouble("log " + channel->name(), error);
+}
+
+void Replication::OnRefused(CollectionId collection, const Error& error) {
+  const auto it = reconciler_.objects().find(collection);
+  const std::string name = it == reconciler_.objects().end()
+                               ? std::to_string(collection)
+                               : it->second.name.database + "." + it->second.name.collection;
+  Fail(error.Prefixed("the target refuses rows of collection " + name));
+}
+
+void Replication::OnLaneTrouble(Channel*, const std::string& lane, const Error* error) {
+  const bool promoted = error != nullptr && (error->kind == ErrorKind::kNotStandby ||
+                                             error->kind == ErrorKind::kStandby);
+  if (promoted) {
+    Fail(*error);
+    return;
+  }
+  SetTrouble("lane " + lane, error);
+}
+
+void Replication::OnCheckpointMoved(Channel* channel) {
+  reconciler_.OnCheckpointMoved(channel);
+  if (flushes_) flushes_->Continue();
+}
+
+// ---- what is remembered -----------------------------------------------------------------------
+
+void Replication::Persist(const ChannelCheckpoint& checkpoint, Callback<cdc::Status> done) {
+  ProgressWrite write;
+  write.channels.push_back(checkpoint);
+  Write(std::move(write), std::move(done));
+}
+
+void Replication::Write(ProgressWrite write, Callback<cdc::Status> done) {
+  write.task = options_.reconciler.task;
+  ports_.store->Commit(std::move(write),
+                       alive_.Guard([this, done = std::move(done)](const cdc::Status& status) {
+                         SetTrouble("store", status.ok() ? nullptr : &status.error());
+                         done(status);
+                       }));
+}
+
+void Replication::ScheduleCheckpoint() {
+  executor_->PostAfter(options_.checkpoint_interval, alive_.Guard([this] {
+    if (stopping_) return;
+    const bool due =
+        rows_moved_ || executor_->clock().Now() - last_checkpoint_ >= options_.idle_checkpoint_interval;
+    if (due && !checkpointing_) WriteCheckpoints(false, [](const cdc::Status&) {});
+    ScheduleCheckpoint();
+  }));
+}
+
+void Replication::WriteCheckpoints(bool final, Callback<cdc::Status> done) {
+  ProgressWrite write;
+  for (const auto& [name, channel] : channels_) {
+    ChannelCheckpoint checkpoint = final ? channel->FinalCheckpoint() : channel->Checkpoint();
+    const auto last = written_.find(name);
+    if (last != written_.end() && last->second == checkpoint) continue;
+    write.channels.push_back(std::move(checkpoint));
+  }
+  write.operations = operations_done_;
+  checkpointing_ = true;
+  rows_moved_ = false;
+  last_checkpoint_ = executor_->clock().Now();
+  const std::vector<ChannelCheckpoint> channels = write.channels;
+  Write(std::move(write),
+        [this, channels, done = std::move(done)](const cdc::Status& status) {
+          checkpointing_ = false;
+          if (status.ok()) {
+            for (const ChannelCheckpoint& checkpoint : channels) {
+              written_[checkpoint.channel] = checkpoint;
+            }
+          } else {
+            rows_moved_ = true;
+          }
+          done(status);
+        });
+}
+
+// ---- the outside ------------------------------------------------------------------------------
+
+void Replication::Latest(std::vector<std::string> channels,
+                         Callback<Result<std::map<std::string, LogPosition>>> done) {
+  ports_.log->Latest(std::move(channels), std::move(done));
+}
+
+void Replication::RefreshCatalog(CollectionId collection, Callback<cdc::Status> done) {
+  ports_.catalog->Refresh(collection, std::move(done));
+}
+
+void Replication::SetTrouble(const std::string& key, const Error* error) {
+  if (error == nullptr) {
+    troubles_.erase(key);
+    return;
+  }
+  ++counters_.troubles;
+  const auto [it, fresh] = troubles_.try_emplace(key);
+  it->second.error = *error;
+  if (fresh) it->second.since_ms = executor_->clock().WallMillis();
+}
+
+void Replication::Fail(const Error& error) {
+  if (failure_ || stopping_) return;
+  failure_ = error;
+  failed_at_ms_ = executor_->clock().WallMillis();
+  for (const auto& [name, channel] : channels_) channel->Halt();
+  executor_->Post(alive_.Guard([this, error] { on_failed_(error); }));
+}
+
+void Replication::Stop(std::function<void()> done) {
+  stopping_ = true;
+  for (const auto& [name, channel] : channels_) channel->Halt();
+  WaitQuiet(executor_->clock().Now() + options_.stop_timeout, [this, done = std::move(done)] {
+    WriteCheckpoints(true, [done](const cdc::Status&) { done(); });
+  });
+}
+
+void Replication::WaitQuiet(TimePoint deadline, std::function<void()> done) {
+  const bool quiet = std::all_of(channels_.begin(), channels_.end(),
+                                 [](const auto& entry) { return entry.second->Quiet(); });
+  if (quiet || executor_->clock().Now() >= deadline) {
+    done();
+    return;
+  }
+  executor_->PostAfter(std::chrono::milliseconds(10),
+                       alive_.Guard([this, deadline, done = std::move(done)]() mutable {
+                         WaitQuiet(deadline, std::move(done));
+                       }));
+}
+
+ReplicationStatus Replication::Status() const {
+  ReplicationStatus status;
+  status.counters = counters_;
+  if (failure_) {
+    status.failed = true;
+    status.reason = failure_->message;
+    status.since_ms = failed_at_ms_;
+  } else if (!troubles_.empty()) {
+    const auto oldest = std::min_element(troubles_.begin(), troubles_.end(),
+                                         [](const auto& a, const auto& b) {
+                                           return a.second.since_ms < b.second.since_ms;
+                                         });
+    status.warning = true;
+    status.reason = oldest->first + ": " + oldest->second.error.message;
+    status.since_ms = oldest->second.since_ms;
+  }
+  Timestamp oldest = 0;
+  for (const auto& [name, channel] : channels_) {
+    if (!channel->has_objects()) continue;
+    if (status.safe_ts == 0 || channel->filter() < status.safe_ts) status.safe_ts = channel->filter();
+    const Timestamp waiting = channel->OldestOutstanding();
+    if (waiting != 0 && (oldest == 0 || waiting < oldest)) oldest = waiting;
+  }
+  if (oldest != 0) {
+    status.lag_ms = std::max<int64_t>(0, executor_->clock().WallMillis() - PhysicalMillis(oldest));
+  }
+  if (ports_.lanes->merging()) status.target_ts = ports_.lanes->AckedTick();
+  for (const auto& [id, object] : reconciler_.objects()) {
+    status.collections.push_back({reconciler_.SourceDatabaseOf(object),
+                                  object.want ? object.want->name : "", id, object.name,
+                                  ToString(object.phase)});
+  }
+  return status;
+}
+
+}  // namespace cdc

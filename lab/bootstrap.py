@@ -87,8 +87,6 @@ def unpack_milvus() -> None:
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
-        raise SystemExit("[setup] Python 3.11 or newer is needed")
     make_venv("milvus")
     with ThreadPoolExecutor(2) as pool:  # the download and lzma beside pip: both wait on one core
         for job in (pool.submit(make_venv, "lite"), pool.submit(unpack_milvus)):

@@ -151,7 +151,12 @@ class Client:
         return self._call("Query", request)
 
     def count(
-        self, db: str, name: str, partition: str | None = None, at: int | None = None, expr: str = ""
+        self,
+        db: str,
+        name: str,
+        partition: str | None = None,
+        at: int | None = None,
+        expr: str = "",
     ) -> int:
         """count(*): rows, not distinct keys. `at`: guarantee timestamp; None reads Strong."""
         answer = self._query(db, name, expr, ["count(*)"], partition, at)

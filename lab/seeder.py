@@ -66,9 +66,7 @@ def scalar_fields() -> list[FieldSchema]:
     fields.append(FieldSchema("f_varchar", DataType.VARCHAR, max_length=1024))
     for name, kind in plain.items():
         if name != "json":
-            array = FieldSchema(
-                f"a_{name}", DataType.ARRAY, element_type=kind, max_capacity=16
-            )
+            array = FieldSchema(f"a_{name}", DataType.ARRAY, element_type=kind, max_capacity=16)
             fields.append(array)
     fields.append(
         FieldSchema(
@@ -131,7 +129,9 @@ class Values:
         if schema.dtype == DataType.FLOAT_VECTOR:
             odd = self.random.random() < 0.2
             return [
-                float(np.float32(self.random.choice(ODD_FLOATS[:4]) if odd else self.random.random()))
+                float(
+                    np.float32(self.random.choice(ODD_FLOATS[:4]) if odd else self.random.random())
+                )
                 for _ in range(schema.params["dim"])
             ]
         if schema.dtype == DataType.BINARY_VECTOR:
@@ -196,9 +196,7 @@ class Seeded:
             description=description,
             enable_dynamic_field=dynamic,
         )
-        Collection(
-            name, schema, using=client.alias(db), num_shards=shards, **create_arguments
-        )
+        Collection(name, schema, using=client.alias(db), num_shards=shards, **create_arguments)
         return cls(client, db, name, schema, seed)
 
     @property

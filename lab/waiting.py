@@ -13,9 +13,7 @@ class DeadlinePassed(AssertionError):
     """A state that was waited for did not come in time."""
 
 
-def until(
-    what: str, probe: Callable[[], T], timeout: float = 30.0, interval: float = 0.05
-) -> T:
+def until(what: str, probe: Callable[[], T], timeout: float = 30.0, interval: float = 0.05) -> T:
     """Calls `probe` until it answers something true and returns that.
 
     An AssertionError or OSError of the probe counts as "not yet"; its text is part of the report.

@@ -1,0 +1,69 @@
+"""What all Python tests share: the two tiers, and the report of --full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPORT = Path(__file__).resolve().parent.parent / "docs" / "operations" / "test-report.md"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the slow tests too, write a report")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason="slow: runs with ./x test --full")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+_results: list[tuple[str, str, float]] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
+        _results.append((report.nodeid, report.outcome, report.duration))
+
+
+def _write_report(seconds: float) -> None:
+    passed = sum(outcome == "passed" for _, outcome, _ in _results)
+    failed = sum(outcome == "failed" for _, outcome, _ in _results)
+    skipped = len(_results) - passed - failed
+    lines = [
+        "# Report of the last `./x test --full`",
+        "",
+        f"{passed} passed, {failed} failed, {skipped} skipped in {seconds:.0f} s, "
+        f"{time.strftime('%Y-%m-%d')}. Written by the run itself; do not edit.",
+        "",
+        "| test | result | seconds |",
+        "|---|---|---|",
+    ]
+    for name, outcome, duration in _results:
+        short = name.removeprefix("tests/integration/")
+        lines.append(f"| {short} | {outcome} | {duration:.1f} |")
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _report(request: pytest.FixtureRequest) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    chosen = request.config.getoption("keyword") or len(request.config.args) != 1
+    if request.config.getoption("--full") and not chosen:
+        request.config.stash[_SECONDS] = time.monotonic() - began
+
+
+_SECONDS = pytest.StashKey[float]()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _SECONDS in config.stash:
+        _write_report(config.stash[_SECONDS])

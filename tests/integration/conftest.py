@@ -1,0 +1,63 @@
+"""Fixtures of the end-to-end tests: one set of real servers per run, one scenario per test."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from lab.places import cdc_binary
+from lab.process import end_all_on_signals
+from lab.stack import Stack, Target
+from tests.integration.scenario import Scenario
+
+_numbers = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Remembers the outcome for the fixtures, and shows the server's log with a failure."""
+    report = yield
+    setattr(item, f"_{report.when}", report)
+    scenario = getattr(item, "funcargs", {}).get("scenario")
+    if report.failed and isinstance(scenario, Scenario):
+        report.sections.append(("log of milvus-cdc", scenario.log_since_start()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    if not cdc_binary().is_file():
+        pytest.fail(f"{cdc_binary()} is missing: run ./x build first", pytrace=False)
+    end_all_on_signals()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stack = Stack()
+    try:
+        stack.start()
+        stack.cdc.start()
+        yield stack
+    finally:
+        failed = request.session.testsfailed > 0
+        stack.stop(keep_data=failed)
+        if failed:
+            print(f"\nlogs of all servers are kept in {stack.data}")
+
+
+@pytest.fixture
+def target(request: pytest.FixtureRequest, stack: Stack) -> Target:
+    """The target server of this test; tests name the modes with `on(...)`."""
+    mode = getattr(request, "param", "replicate")
+    return stack.targets[mode]
+
+
+@pytest.fixture
+def scenario(request: pytest.FixtureRequest, stack: Stack, target: Target) -> Iterator[Scenario]:
+    """A name space of its own, a running milvus-cdc, and all cleaned up behind the test."""
+    if not stack.cdc.process.running:
+        stack.cdc.start()
+    scenario = Scenario(stack, target, f"t{next(_numbers)}")
+    yield scenario
+    report = getattr(request.node, "_call", None)
+    scenario.clean_up(wait=report is not None and report.passed)

@@ -1,0 +1,207 @@
+"""Wrong requests and wrong configuration: an error that says what to do, and a living process."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.cdc_server import CdcError, CdcServer
+from lab.stack import Stack
+from lab.waiting import until
+from tests.integration.scenario import Scenario, on
+
+ON_PLAIN = on("api")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        (b"{", 500, "JSON"),
+        (b"", 500, "JSON"),
+        (b"[]", 500, ""),
+        (b"\xff\xfe\x00", 500, ""),
+        (b'{"request_type": "dance"}', 400, "request_type"),
+        (b'{"request_data": {}}', 400, "request_type"),
+        (b'{"request_type": "get", "request_data": {}}', 400, "task_id"),
+        (b'{"request_type": "get", "request_data": {"task_id": 5}}', 500, "task_id"),
+        (b'{"request_type": "get", "request_data": {"task_id": "nobody"}}', 400, "nobody"),
+        (b'{"request_type": "pause", "request_data": {"task_id": "nobody"}}', 400, "nobody"),
+        (b'{"request_type": "resume", "request_data": {"task_id": "nobody"}}', 400, "nobody"),
+        (b'{"request_type": "delete", "request_data": {"task_id": "nobody"}}', 400, "nobody"),
+        (b'{"request_type": "create", "request_data": {}}', 400, ""),
+        (b'{"request_type": "create", "request_data": "text"}', 500, ""),
+        (b'{"request_type": "create", "request_data": ' + b"[" * 5000 + b"}", 500, ""),
+    ],
+)
+def test_bad_requests(scenario: Scenario, body: bytes, code: int, words: str) -> None:
+    answer = scenario.cdc.post(body)
+    assert answer["code"] == code, answer
+    assert words in answer["message"], answer
+    assert scenario.cdc.healthy()
+
+
+def test_only_post(scenario: Scenario) -> None:
+    with urllib.request.urlopen(f"{scenario.cdc.url}/cdc", timeout=5) as answer:
+        decoded = json.load(answer)
+    assert decoded["code"] == 405
+
+
+def test_a_giant_body_is_refused(scenario: Scenario) -> None:
+    try:
+        answer = scenario.cdc.post(b'{"request_type": "' + b"x" * (64 << 20) + b'"}')
+        assert answer["code"] != 200
+    except OSError:
+        pass  # it may also close the connection
+    assert scenario.cdc.healthy()
+
+
+@ON_PLAIN
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"db_collections": None}, "collection"),
+        ({"db_collections": {}}, "collection"),
+        ({"db_collections": {"default": []}}, "collection"),
+        ({"db_collections": {"default": [{"name": ""}]}}, "name"),
+        ({"db_collections": {"default": [{"nam": "x"}]}}, "name"),
+        ({"milvus_connect_param": None}, "milvus_connect_param"),
+        ({"milvus_connect_param": {"uri": ""}}, "uri"),
+        ({"milvus_connect_param": {"uri": "127.0.0.1"}}, "uri"),
+        ({"milvus_connect_param": {"uri": "ftp://127.0.0.1:1"}}, "uri"),
+        ({"milvus_connect_param": {"uri": "http://127.0.0.1:9", "connect_timeout": -1}}, "timeout"),
+        ({"milvus_connect_param": {"uri": "http://127.0.0.1:9", "mode": "magic"}}, "mode"),
+        ({"name_mapping": [{"source_db": "nowhere", "target_db": "x"}]}, "nowhere"),
+    ],
+)
+def test_bad_create(scenario: Scenario, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(CdcError) as error:
+        scenario.start_task(**changes)
+    assert error.value.code == 400
+    assert words in error.value.message
+    assert scenario.cdc.healthy()
+
+
+def test_address_where_nobody_listens(scenario: Scenario) -> None:
+    param = {"uri": "http://127.0.0.1:9", "connect_timeout": 2}
+    with pytest.raises(CdcError) as error:
+        scenario.start_task(milvus_connect_param=param)
+    assert "127.0.0.1:9" in error.value.message
+    assert "127.0.0.1:9" in scenario.log_since_start()
+
+
+def test_address_of_something_that_is_no_milvus(scenario: Scenario) -> None:
+    uri = f"http://{scenario.stack.etcd.address}"
+    with pytest.raises(CdcError) as error:
+        scenario.start_task(milvus_connect_param={"uri": uri, "connect_timeout": 2})
+    assert scenario.stack.etcd.address in error.value.message
+
+
+@ON_PLAIN
+def test_replicate_mode_on_an_ordinary_milvus(scenario: Scenario) -> None:
+    with pytest.raises(CdcError) as error:
+        scenario.start_task(milvus_connect_param=scenario.target.connect_param("replicate"))
+    assert "ttMsgEnabled" in error.value.message
+
+
+@on("replicate")
+def test_api_mode_on_a_standby(scenario: Scenario) -> None:
+    with pytest.raises(CdcError) as error:
+        scenario.start_task(milvus_connect_param=scenario.target.connect_param("api"))
+    assert "standby" in error.value.message or "ttMsgEnabled" in error.value.message
+
+
+@ON_PLAIN
+def test_name_that_does_not_exist_yet(scenario: Scenario) -> None:
+    """No error, since it may be created later; the task takes it from then on."""
+    scenario.start_task(db_collections={"default": [{"name": scenario.name("future")}]})
+    seeded = scenario.seed("future")
+    seeded.insert(10)
+    scenario.assert_equal(seeded)
+
+
+# --- configuration ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other_server(stack: Stack, tmp_path: Path) -> Iterator[CdcServer]:
+    server = CdcServer(tmp_path, stack.source, stack.base_port + 3)
+    yield server
+    server.kill()
+
+
+def _ends(server: CdcServer) -> str:
+    """It ends by itself with an error; returns what it said."""
+    until("it ends", lambda: not server.process.running, 15)
+    assert server.process.exit_code not in (0, None)
+    assert (server.process.exit_code or 0) > 0, "ended by a signal"
+    return server.process.tail()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("address: [", "cdc.yaml"),
+        ("addres: 127.0.0.1:1\n", "addres"),
+        ("address: 127.0.0.1:99999\n", "address"),
+        ("just text", "cdc.yaml"),
+        ("", "cdc.yaml"),
+    ],
+)
+def test_broken_configuration(other_server: CdcServer, text: str, words: str) -> None:
+    other_server.launch(text or "\n")
+    assert words in _ends(other_server)
+
+
+def test_unknown_key_is_named(other_server: CdcServer) -> None:
+    text = other_server.configuration(extra="  rocksmqq:\n    path: /x\n")
+    other_server.launch(text)
+    said = _ends(other_server)
+    assert "rocksmqq" in said
+
+
+def test_port_in_use_is_named(other_server: CdcServer, scenario: Scenario) -> None:
+    text = other_server.configuration().replace(str(other_server.port), str(scenario.cdc.port))
+    other_server.launch(text)
+    assert str(scenario.cdc.port) in _ends(other_server)
+
+
+def _create_fails(server: CdcServer, scenario: Scenario) -> str:
+    """The message of a refused create, or the complaint of the task that came of it."""
+    try:
+        task = server.create(**scenario.request())
+    except CdcError as error:
+        return error.message
+
+    def complaint() -> str:
+        described = task.get()
+        assert described["health"] != "ok", described
+        return str(described["health_reason"])
+
+    return until("the task complains", complaint, 30)
+
+
+@ON_PLAIN
+def test_rocksmq_path_that_cannot_be_read(other_server: CdcServer, scenario: Scenario) -> None:
+    other_server.start(other_server.configuration(rocksmq="/nonexistent/rocksmq"))
+    assert "/nonexistent/rocksmq" in _create_fails(other_server, scenario)
+    assert other_server.healthy()
+    assert "/nonexistent/rocksmq" in other_server.process.tail()
+
+
+@ON_PLAIN
+def test_wrong_root_path(other_server: CdcServer, scenario: Scenario) -> None:
+    other_server.start(other_server.configuration(root_path="not-a-milvus"))
+    assert "not-a-milvus" in _create_fails(other_server, scenario)
+    assert other_server.healthy()
+
+
+@ON_PLAIN
+def test_etcd_address_where_nobody_listens(other_server: CdcServer, scenario: Scenario) -> None:
+    other_server.start(other_server.configuration(etcd_address="127.0.0.1:9"))
+    assert "127.0.0.1:9" in _create_fails(other_server, scenario)
+    assert other_server.healthy()

@@ -127,9 +127,31 @@ struct Connection {
     token.clear();
   }
 
+  // Nobody polls an idle channel of the blocking API: left alone, a lost connection would come back
+  // late or never. So wait for it here, until it is there or one attempt has failed.
+  void Connect(size_t endpoint) {
+    grpc::Channel* channel = endpoints[endpoint].channel.get();
+    const auto deadline =
+        std::chrono::system_clock::now() +
+        std::chrono::duration_cast<std::chrono::microseconds>(config.call_timeout);
+    grpc_connectivity_state state = channel->GetState(true);
+    while (state != GRPC_CHANNEL_READY && std::chrono::system_clock::now() < deadline) {
+      {
+        std::lock_guard lock(mutex);
+        if (closed) return;
+      }
+      const auto slice = std::chrono::system_clock::now() + std::chrono::milliseconds(100);
+      if (!channel->WaitForStateChange(state, slice)) continue;
+      const bool tried = state == GRPC_CHANNEL_CONNECTING;
+      state = channel->GetState(true);
+      if (tried && state == GRPC_CHANNEL_TRANSIENT_FAILURE) return;
+    }
+  }
+
   template <typename Request, typename Response>
   grpc::Status CallOnce(size_t endpoint, const char* path, const std::string& with_token,
                         const Request& request, Response* response) {
+    Connect(endpoint);
     grpc::ClientContext context;
     context.set_deadline(
         std::chrono::system_clock::now() +
@@ -243,6 +265,7 @@ class Watch final : public EtcdWatch {
   Status Begin() {
     if (!entered_) return RetryError("the etcd client is closed", ErrorKind::kUnavailable);
     endpoint_ = connection_->Current();
+    connection_->Connect(endpoint_);
     std::string token;
     const grpc::Status status = connection_->Token(endpoint_, &token);
     if (!status.ok()) {
@@ -403,8 +426,8 @@ grpc::ChannelArguments ChannelSettings(const EtcdConfig& config, bool tls) {
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);
-  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);  // in fact the time to connect
   if (tls && !config.server_name.empty()) args.SetSslTargetNameOverride(config.server_name);
   return args;
 }

@@ -29,7 +29,7 @@ struct ReplicationCounters {
   uint64_t troubles = 0;          // how often something had to be tried again
 };
 
-struct CollectionStatus {
+struct ReplicatedCollection {
   std::string source_database;
   std::string source_name;
   CollectionId source_id = 0;
@@ -46,7 +46,7 @@ struct ReplicationStatus {
   Timestamp target_ts = 0;     // guarantee timestamp for reading the target; 0: use Strong
   int64_t lag_ms = 0;          // age of the oldest change not acknowledged; 0 when there is none
   ReplicationCounters counters;
-  std::vector<CollectionStatus> collections;
+  std::vector<ReplicatedCollection> collections;
 };
 
 class Replication final : public ChannelHost, public ReconcilerHost {

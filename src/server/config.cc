@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kAny = std::numeric_limits<int>::max();
 
-void ReadEtcd(YamlSection section, EtcdConfig* etcd) {
+void ReadEtcd(YamlSection section, EtcdSection* etcd) {
   section.TextList("address", &etcd->addresses);
   section.Text("rootPath", &etcd->root_path);
   section.Text("metaSubPath", &etcd->meta_sub_path);
@@ -87,7 +87,7 @@ void ReadSource(YamlSection section, SourceConfig* source) {
   std::vector<std::string> old_addresses;
   const bool old_etcd = section.TextList("etcdAddress", &old_addresses) && !old_addresses.empty();
   // The older spelling, when it is used, replaces the etcd section as a whole.
-  if (old_etcd) source->etcd = EtcdConfig{.addresses = old_addresses};
+  if (old_etcd) source->etcd = EtcdSection{.addresses = old_addresses};
   std::string root = source->etcd.root_path, sub = source->etcd.meta_sub_path;
   section.Text("etcdRootPath", &root);
   section.Text("etcdMetaSubPath", &sub);

@@ -18,7 +18,7 @@
 
 namespace cdc {
 
-struct EtcdConfig {
+struct EtcdSection {
   std::vector<std::string> addresses{"127.0.0.1:2379"};  // host:port
   std::string root_path = "by-dev";
   std::string meta_sub_path = "meta";
@@ -36,7 +36,7 @@ struct MetaStoreConfig {
   std::string store_type = "sqlite";  // sqlite | etcd | mysql, lower case
   std::string root_path;
   std::string mysql_source_url;  // secret: holds a password
-  EtcdConfig etcd;
+  EtcdSection etcd;
   std::string sqlite_path = "milvus-cdc.db";
 };
 
@@ -64,7 +64,7 @@ struct KafkaConfig {
 enum class LogKind { kRocksmq, kKafka, kPulsar };
 
 struct SourceConfig {
-  EtcdConfig etcd;
+  EtcdSection etcd;
   std::string replicate_channel = "by-dev-replicate-msg";  // default: <rootPath>-replicate-msg
   int time_tick_interval_ms = 500;
   std::string default_partition_name = "_default";

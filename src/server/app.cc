@@ -1,0 +1,45 @@
+#include "server/app.h"
+
+#include <memory>
+#include <utility>
+
+#include "server/shell.h"
+#include "server/source_runtime.h"
+#include "server/task_manager.h"
+
+namespace cdc {
+namespace {
+
+// The task manager together with the source that it reads from.
+class Tasks final : public TaskService {
+ public:
+  Tasks(const ServerConfig& config, Store* store)
+      : source_(config.source), manager_(config, &source_, store) {}
+
+  Status StartStored() { return manager_.StartStored(); }
+
+  Result<std::string> Create(TaskSpec spec) override { return manager_.Create(std::move(spec)); }
+  Result<std::vector<TaskStatus>> List() override { return manager_.List(); }
+  Result<TaskStatus> Get(const std::string& task) override { return manager_.Get(task); }
+  Status Pause(const std::string& task) override { return manager_.Pause(task); }
+  Status Resume(const std::string& task) override { return manager_.Resume(task); }
+  Status Delete(const std::string& task) override { return manager_.Delete(task); }
+  void Stop() override { manager_.Stop(); }
+
+ private:
+  SourceRuntime source_;
+  TaskManager manager_;
+};
+
+}  // namespace
+
+int RunServer(const ServerConfig& config) {
+  return RunShell(config, [](const ServerConfig& checked,
+                             Store* store) -> Result<std::unique_ptr<TaskService>> {
+    auto tasks = std::make_unique<Tasks>(checked, store);
+    CDC_RETURN_IF_ERROR(tasks->StartStored());
+    return std::unique_ptr<TaskService>(std::move(tasks));
+  });
+}
+
+}  // namespace cdc

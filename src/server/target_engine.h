@@ -1,0 +1,68 @@
+// TargetEngine: everything that writes to one target, shared by all tasks that replicate into it:
+// one executor, the connection, the lanes with their clock, and the memory quota.
+//
+// Owned by the task manager. Start, stop and status calls block and are safe from any thread but the
+// engine's own.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/thread_executor.h"
+#include "pipeline/lane_set.h"
+#include "pipeline/read_governor.h"
+#include "pipeline/replication.h"
+#include "server/source_runtime.h"
+#include "store/store.h"
+
+namespace cdc {
+
+struct EngineOptions {
+  Duration tick_interval = std::chrono::milliseconds(500);
+  size_t memory_limit_bytes = 96 << 20;
+};
+
+class TargetEngine {
+ public:
+  // `identity` names the target in the store; `address` reaches it. Blocks on the store only.
+  static Result<std::unique_ptr<TargetEngine>> Open(std::string identity, TargetMode mode,
+                                                    const TargetAddress& address,
+                                                    EngineOptions options, SourceRuntime* source,
+                                                    Store* store);
+  // All tasks must have been stopped.
+  ~TargetEngine();
+  TargetEngine(const TargetEngine&) = delete;
+  TargetEngine& operator=(const TargetEngine&) = delete;
+
+  // `on_failed` runs on the engine's thread.
+  void StartTask(const TaskSpec& spec, TaskProgress progress,
+                 std::function<void(Error)> on_failed);
+  // Waits for what is in flight and for the final checkpoint, a few seconds at most.
+  void StopTask(const std::string& task);
+  ReplicationStatus TaskStatusOf(const std::string& task);
+  uint64_t Calls();
+  bool empty() const { return tasks_ == 0; }
+
+ private:
+  TargetEngine(std::string identity, TargetMode mode, EngineOptions options, SourceRuntime* source);
+
+  const std::string identity_;
+  const TargetMode mode_;
+  const EngineOptions options_;
+  SourceRuntime* const source_;
+  ThreadExecutor executor_;
+  std::unique_ptr<ProgressStore> progress_;
+  std::unique_ptr<TargetAdmin> admin_;
+  std::unique_ptr<DataSink> sink_;
+  std::unique_ptr<LogSource> log_;
+  std::unique_ptr<OperationSource> operations_;
+  std::unique_ptr<LaneSet> lanes_;
+  std::unique_ptr<ReadGovernor> governor_;
+  std::map<std::string, std::unique_ptr<Replication>> replications_;  // on the executor
+  std::atomic<int> tasks_{0};
+};
+
+}  // namespace cdc

@@ -58,10 +58,10 @@ void AppendKept(const std::shared_ptr<const std::string>& payload, Keep keep, Sl
 Slices RewriteRows(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
                    bool name_partition, uint32_t segment_field) {
   const bool restamp = stamp != change.ts;
-  std::string_view base;
+  std::string base;  // protobuf merges a message that stands there twice: so does appending
   WireReader reader(*change.payload);
   while (reader.Next()) {
-    if (reader.Is(kBase, WireType::kBytes)) base = reader.bytes();
+    if (reader.Is(kBase, WireType::kBytes)) base += reader.bytes();
   }
   const int64_t msg_id = restamp ? DeriveMessageId(change.msg_id, stamp, 0) : change.msg_id;
   WireWriter head;

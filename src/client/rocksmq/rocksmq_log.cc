@@ -104,6 +104,7 @@ class RocksmqLog final : public RawLog {
   void FailWaiting(const Error& error);
   Status Look();
   Status Advance();
+  bool Unsettled() const;
   Status ServeAll();
   Status Serve(TailState* tail);
   Result<bool> Check(TailState* tail, uint64_t safe);
@@ -128,7 +129,7 @@ class RocksmqLog final : public RawLog {
   std::vector<LatestRequest> latest_;
   std::map<std::string, Topic> topics_;
   uint64_t sequence_ = 0;
-  bool active_ = false;  // the last catch-up brought something, or a topic is not settled yet
+  bool active_ = false;  // the last catch-up brought something
   TimePoint last_look_{};
   TimePoint last_full_{};
   TimePoint next_open_{};
@@ -180,7 +181,7 @@ void RocksmqLog::TakeCommands() {
                         [&](const auto& tail) { return tail->topic == topic.first; });
   });
   for (const auto& tail : tails_) {
-    if (topics_.try_emplace(tail->topic).second) active_ = true;
+    topics_.try_emplace(tail->topic);
   }
 }
 
@@ -233,11 +234,16 @@ void RocksmqLog::FailWaiting(const Error& error) {
 Status RocksmqLog::Look() {
   const bool was_active = active_;
   CDC_RETURN_IF_ERROR(Advance());
-  if (active_ && !was_active) CDC_RETURN_IF_ERROR(Advance());
+  if ((active_ && !was_active) || Unsettled()) CDC_RETURN_IF_ERROR(Advance());
   last_look_ = clock_.Now();
   failures_ = 0;
   backoff_.Reset();
   return OkStatus();
+}
+
+bool RocksmqLog::Unsettled() const {
+  return std::any_of(topics_.begin(), topics_.end(),
+                     [](const auto& topic) { return topic.second.views < 2; });
 }
 
 Status RocksmqLog::Advance() {
@@ -245,10 +251,10 @@ Status RocksmqLog::Advance() {
   const uint64_t sequence = store_->Sequence();
   const bool changed = std::exchange(sequence_, sequence) != sequence;
   std::vector<std::string> names;
-  bool unsettled = false;
+  const bool unsettled = Unsettled();
   for (auto& [name, topic] : topics_) {
     topic.safe = topic.seen;
-    unsettled |= ++topic.views < 2;
+    ++topic.views;
     names.push_back(name);
   }
   const TimePoint now = clock_.Now();
@@ -258,7 +264,7 @@ Status RocksmqLog::Advance() {
     for (size_t i = 0; i < names.size(); ++i) topics_[names[i]].seen = newest[i];
     last_full_ = now;
   }
-  active_ = changed || unsettled;
+  active_ = changed;
   return OkStatus();
 }
 

@@ -140,6 +140,7 @@ Result<std::unique_ptr<RocksmqStore>> RocksmqStore::Open(const std::string& path
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   rocksdb::Options options;
   options.max_open_files = -1;
+  options.max_file_opening_threads = 1;  // else every catch-up starts and joins 16 threads
   options.skip_stats_update_on_db_open = true;
   options.info_log = std::make_shared<WarningLogger>();
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

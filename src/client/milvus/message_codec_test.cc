@@ -1,0 +1,441 @@
+#include "client/milvus/message_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <sstream>
+
+#include "milvus/msg.pb.h"
+
+namespace cdc {
+namespace {
+
+// One line of tests/golden/messages: see the head of those files.
+struct Golden {
+  std::string name;
+  FieldId primary_key = 0;
+  int32_t msg_type = 0;
+  Timestamp ts = 0;
+  int64_t msg_id = 0;
+  CollectionId collection = 0;
+  PartitionId partition = 0;
+  std::string shard;
+  uint64_t rows = 0;
+  std::string keys;
+  std::shared_ptr<const std::string> payload;
+};
+
+std::string FromHex(const std::string& hex) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  }
+  return bytes;
+}
+
+std::vector<Golden> LoadGolden(const std::string& version) {
+  const auto root =
+      std::filesystem::path(__FILE__).parent_path() / "../../../tests/golden/messages";
+  std::ifstream file(root / (version + ".txt"));
+  EXPECT_TRUE(file) << root;
+  std::vector<Golden> all;
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.empty() || line[0] == '#') continue;
+    Golden golden;
+    std::string hex;
+    std::istringstream words(line);
+    words >> golden.name >> golden.msg_type >> golden.ts >> golden.msg_id >> golden.collection >>
+        golden.partition >> golden.shard >> golden.rows >> golden.keys >> hex;
+    if (const size_t at = golden.name.find('@'); at != std::string::npos) {
+      golden.primary_key = std::stoll(golden.name.substr(at + 1));
+    }
+    golden.name = version + "/" + golden.name;
+    if (golden.shard == "-") golden.shard.clear();
+    golden.payload = std::make_shared<const std::string>(FromHex(hex));
+    all.push_back(std::move(golden));
+  }
+  return all;
+}
+
+std::vector<Golden> AllGolden() {
+  std::vector<Golden> all;
+  for (const char* version : {"2.3.5", "2.4.21", "2.5.15"}) {
+    for (Golden& golden : LoadGolden(version)) all.push_back(std::move(golden));
+  }
+  return all;
+}
+
+bool HasRows(const Golden& golden) {
+  return golden.msg_type == 400 || golden.msg_type == 401;
+}
+bool IsOperation(const Golden& golden) {
+  return !HasRows(golden) && golden.name.find("tick") == std::string::npos &&
+         golden.collection == 0;
+}
+
+std::string ToText(const PrimaryKeys& keys) {
+  std::ostringstream out;
+  const char* comma = "";
+  if (const auto* integers = std::get_if<std::vector<int64_t>>(&keys)) {
+    out << "i:";
+    for (const int64_t key : *integers) out << std::exchange(comma, ",") << key;
+    return out.str();
+  }
+  out << "s:" << std::hex;
+  for (const std::string& key : std::get<std::vector<std::string>>(keys)) {
+    out << std::exchange(comma, ",");
+    for (const char c : key) {
+      const int byte = static_cast<uint8_t>(c);
+      out << (byte >> 4) << (byte & 15);
+    }
+  }
+  return out.str();
+}
+
+TargetAddressOfRows Address(const Golden& golden) {
+  TargetAddressOfRows to;
+  to.name = {"target_db", "target_coll"};
+  to.collection_id = 7001;
+  to.vchannel = "tgt-rootcoord-dml_3_7001v1";
+  to.pchannel = "tgt-rootcoord-dml_3";
+  to.partition = "part";
+  to.partition_id = 7002;
+  to.primary_key = golden.primary_key;
+  to.primary_key_name = "id";
+  return to;
+}
+
+Change Decode(const Golden& golden) {
+  auto change = DecodeMessage({0, 42}, golden.payload);
+  EXPECT_TRUE(change.ok()) << golden.name << ": " << change.error().message;
+  return change.ok() ? *change : Change{};
+}
+
+TEST(MessageCodec, ReadsTheLeadingFieldsOfRealMessages) {
+  std::map<int32_t, int> kinds;
+  for (const Golden& golden : AllGolden()) {
+    SCOPED_TRACE(golden.name);
+    if (IsOperation(golden)) continue;
+    const Change change = Decode(golden);
+    ++kinds[golden.msg_type];
+    EXPECT_EQ(change.msg_type, golden.msg_type);
+    EXPECT_EQ(change.ts, golden.ts);
+    EXPECT_EQ(change.msg_id, golden.msg_id);
+    EXPECT_EQ(change.collection_id, golden.collection);
+    EXPECT_EQ(change.partition_id, golden.partition);
+    EXPECT_EQ(change.shard, golden.shard);
+    EXPECT_EQ(change.num_rows, golden.rows);
+    EXPECT_EQ(change.id.minor, 42U);
+    if (!HasRows(golden)) continue;
+    const auto keys = ReadPrimaryKeys(change, Address(golden));
+    ASSERT_TRUE(keys.ok()) << keys.error().message;
+    EXPECT_EQ(ToText(*keys), golden.keys);
+  }
+  for (const int32_t type : {100, 101, 201, 400, 401, 1200}) EXPECT_GT(kinds[type], 0) << type;
+}
+
+TEST(MessageCodec, ReadsOperations) {
+  int flushes = 0;
+  int others = 0;
+  for (const Golden& golden : AllGolden()) {
+    if (!IsOperation(golden)) continue;
+    SCOPED_TRACE(golden.name);
+    const auto operation = DecodeOperation({0, 5}, *golden.payload);
+    ASSERT_TRUE(operation.ok());
+    EXPECT_EQ(operation->msg_type, golden.msg_type);
+    EXPECT_EQ(operation->ts, golden.ts);
+    EXPECT_EQ(operation->is_flush, golden.msg_type == 402);
+    (operation->is_flush ? flushes : others)++;
+    if (!operation->is_flush) continue;
+    EXPECT_EQ(operation->database, golden.shard);
+    ASSERT_EQ(operation->collections.size(), 1U);
+    EXPECT_EQ("c:" + operation->collections[0], golden.keys);
+  }
+  EXPECT_EQ(flushes, 3);
+  EXPECT_GE(others, 3);
+}
+
+TEST(MessageCodec, AnUpsertTakesItsTimeFromTheRows) {
+  int upserts = 0;
+  for (const Golden& golden : AllGolden()) {
+    if (golden.name.find("upsert_insert") == std::string::npos) continue;
+    wire::InsertMessage message;
+    ASSERT_TRUE(message.ParseFromString(*golden.payload));
+    EXPECT_EQ(message.base().timestamp(), 0U);
+    EXPECT_GT(Decode(golden).ts, 0U);
+    // Rewritten without a new stamp it still gets a base.timestamp.
+    wire::InsertMessage rewritten;
+    ASSERT_TRUE(rewritten.ParseFromString(
+        RewriteInsert(Decode(golden), Address(golden), golden.ts).Join()));
+    EXPECT_EQ(rewritten.base().timestamp(), golden.ts);
+    ++upserts;
+  }
+  EXPECT_EQ(upserts, 3);
+}
+
+template <typename Message>
+void ExpectAddressed(const Message& message, const TargetAddressOfRows& to, Timestamp stamp,
+                     uint64_t rows) {
+  EXPECT_EQ(message.base().timestamp(), stamp);
+  EXPECT_EQ(message.base().properties_size(), 0);
+  EXPECT_EQ(message.shard_name(), to.vchannel);
+  EXPECT_EQ(message.db_name(), to.name.database);
+  EXPECT_EQ(message.collection_name(), to.name.collection);
+  EXPECT_EQ(message.collection_id(), to.collection_id);
+  EXPECT_EQ(static_cast<uint64_t>(message.num_rows()), rows);
+  ASSERT_EQ(static_cast<uint64_t>(message.timestamps_size()), rows);
+  for (const uint64_t ts : message.timestamps()) EXPECT_EQ(ts, stamp);
+}
+
+TEST(MessageCodec, RewritesInsertsAroundUntouchedColumns) {
+  for (const Golden& golden : AllGolden()) {
+    if (golden.msg_type != 400) continue;
+    SCOPED_TRACE(golden.name);
+    const Change change = Decode(golden);
+    const TargetAddressOfRows to = Address(golden);
+    wire::InsertMessage before;
+    ASSERT_TRUE(before.ParseFromString(*golden.payload));
+    for (const Timestamp stamp : {golden.ts, golden.ts + 12345}) {
+      const Slices slices = RewriteInsert(change, to, stamp);
+      wire::InsertMessage after;
+      ASSERT_TRUE(after.ParseFromString(slices.Join()));
+      ExpectAddressed(after, to, stamp, golden.rows);
+      EXPECT_EQ(after.partition_name(), "part");
+      EXPECT_EQ(after.partition_id(), 7002);
+      EXPECT_EQ(after.segment_id(), 0);
+      EXPECT_EQ(after.base().msg_type(), 400);
+      EXPECT_EQ(after.base().msg_id() == golden.msg_id, stamp == golden.ts);
+      EXPECT_EQ(after.version(), before.version());
+      ASSERT_EQ(after.fields_data_size(), before.fields_data_size());
+      for (int i = 0; i < before.fields_data_size(); ++i) {
+        EXPECT_EQ(after.fields_data(i), before.fields_data(i));
+      }
+      EXPECT_TRUE(std::equal(after.row_ids().begin(), after.row_ids().end(),
+                             before.row_ids().begin(), before.row_ids().end()));
+      // All but the first piece are the payload itself, not copies of it.
+      for (size_t i = 1; i < slices.pieces().size(); ++i) {
+        EXPECT_EQ(slices.pieces()[i].owner, golden.payload);
+      }
+    }
+  }
+}
+
+TEST(MessageCodec, RewritesDeletesAndKeepsAllPartitionsOnlyWhereTheSourceSaidSo) {
+  int all_partitions = 0;
+  for (const Golden& golden : AllGolden()) {
+    if (golden.msg_type != 401) continue;
+    SCOPED_TRACE(golden.name);
+    const TargetAddressOfRows to = Address(golden);
+    for (const Timestamp stamp : {golden.ts, golden.ts + 1}) {
+      const Slices slices = RewriteDelete(Decode(golden), to, stamp);
+      wire::DeleteMessage after;
+      ASSERT_TRUE(after.ParseFromString(slices.Join()));
+      ExpectAddressed(after, to, stamp, golden.rows);
+      const bool all = golden.partition == kAllPartitions;
+      all_partitions += all ? 1 : 0;
+      EXPECT_EQ(after.partition_id(), all ? -1 : 7002);
+      EXPECT_EQ(after.partition_name(), all ? "" : "part");
+      const auto again = DecodeMessage({0, 1}, std::make_shared<const std::string>(slices.Join()));
+      ASSERT_TRUE(again.ok());
+      EXPECT_EQ(ToText(*ReadPrimaryKeys(*again, to)), golden.keys);
+    }
+  }
+  EXPECT_GT(all_partitions, 0);
+}
+
+TEST(MessageCodec, EncodesMessagesOfItsOwn) {
+  const TargetAddressOfRows to = Address({});
+  for (const PrimaryKeys& keys : {PrimaryKeys(std::vector<int64_t>{-5, 0, 1LL << 60}),
+                                  PrimaryKeys(std::vector<std::string>{"", "a\0b", "ü"})}) {
+    wire::DeleteMessage message;
+    const std::string bytes = EncodeDelete(to, keys, 999, 77).Join();
+    ASSERT_TRUE(message.ParseFromString(bytes));
+    ExpectAddressed(message, to, 999, 3);
+    EXPECT_EQ(message.base().msg_id(), 77);
+    EXPECT_EQ(message.base().msg_type(), 401);
+    EXPECT_EQ(message.partition_id(), 7002);
+    const auto change = DecodeMessage({0, 1}, std::make_shared<const std::string>(bytes));
+    ASSERT_TRUE(change.ok()) << change.error().message;
+    EXPECT_EQ(ToText(*ReadPrimaryKeys(*change, to)), ToText(keys));
+  }
+  wire::TimeTickMessage tick;
+  ASSERT_TRUE(tick.ParseFromString(EncodeTimeTick(555).Join()));
+  EXPECT_EQ(tick.base().msg_type(), 1200);
+  EXPECT_EQ(tick.base().timestamp(), 555U);
+  wire::DropCollectionMessage collection;
+  ASSERT_TRUE(collection.ParseFromString(EncodeDropCollection(to, 556).Join()));
+  EXPECT_EQ(collection.base().msg_type(), 101);
+  EXPECT_EQ(collection.base().timestamp(), 556U);
+  EXPECT_EQ(collection.collection_name(), "target_coll");
+  EXPECT_EQ(collection.collection_id(), 7001);
+  wire::DropPartitionMessage partition;
+  ASSERT_TRUE(partition.ParseFromString(EncodeDropPartition(to, 557).Join()));
+  EXPECT_EQ(partition.base().msg_type(), 201);
+  EXPECT_EQ(partition.partition_name(), "part");
+  EXPECT_EQ(partition.partition_id(), 7002);
+  EXPECT_EQ(partition.collection_id(), 7001);
+}
+
+TEST(MessageCodec, WrapsMessagesIntoAReplicateRequest) {
+  wire::ReplicateMessageRequest request;
+  const std::vector<Slices> messages{EncodeTimeTick(1), EncodeTimeTick(2)};
+  ASSERT_TRUE(request.ParseFromString(ReplicateRequest("chan", 1, 2, messages).Join()));
+  EXPECT_TRUE(request.base().replicate_info().is_replicate());
+  EXPECT_EQ(request.channel_name(), "chan");
+  EXPECT_EQ(request.begin_ts(), 1U);
+  EXPECT_EQ(request.end_ts(), 2U);
+  ASSERT_EQ(request.msgs_size(), 2);
+  EXPECT_EQ(request.msgs(0), messages[0].Join());
+  EXPECT_EQ(request.msgs(1), messages[1].Join());
+}
+
+TEST(MessageCodec, InsertRequestsCarryTheColumnsUntouched) {
+  for (const Golden& golden : AllGolden()) {
+    if (golden.msg_type != 400) continue;
+    SCOPED_TRACE(golden.name);
+    TargetAddressOfRows to = Address(golden);
+    wire::InsertMessage before;
+    ASSERT_TRUE(before.ParseFromString(*golden.payload));
+    for (const bool partition_key : {false, true}) {
+      to.partition_key = partition_key;
+      wire::InsertRowsRequest request;
+      ASSERT_TRUE(request.ParseFromString(InsertRequest(Decode(golden), to).Join()));
+      EXPECT_EQ(request.db_name(), "target_db");
+      EXPECT_EQ(request.collection_name(), "target_coll");
+      EXPECT_EQ(request.partition_name(), partition_key ? "" : "part");
+      EXPECT_EQ(request.num_rows(), golden.rows);
+      EXPECT_EQ(request.base().msg_type(), 400);
+      EXPECT_EQ(UpsertRequest(Decode(golden), to).size(), request.ByteSizeLong());
+      ASSERT_EQ(request.fields_data_size(), before.fields_data_size());
+      for (int i = 0; i < before.fields_data_size(); ++i) {
+        EXPECT_EQ(request.fields_data(i), before.fields_data(i));
+      }
+    }
+  }
+}
+
+TEST(MessageCodec, ADynamicColumnWithoutItsFlagGetsIt) {
+  wire::FieldData column;
+  column.set_field_name("$meta");
+  wire::InsertMessage message;
+  message.mutable_base()->set_msg_type(400);
+  message.set_shard_name("p_1v0");
+  message.set_collection_id(1);
+  message.set_num_rows(1);
+  message.add_timestamps(5);
+  message.add_fields_data(column.SerializeAsString());
+  const auto change =
+      DecodeMessage({0, 1}, std::make_shared<const std::string>(message.SerializeAsString()));
+  ASSERT_TRUE(change.ok());
+  wire::InsertRowsRequest request;
+  ASSERT_TRUE(request.ParseFromString(InsertRequest(*change, Address({})).Join()));
+  wire::FieldData sent;
+  ASSERT_TRUE(sent.ParseFromString(request.fields_data(0)));
+  EXPECT_TRUE(sent.is_dynamic());
+  EXPECT_EQ(sent.field_name(), "$meta");
+}
+
+TEST(MessageCodec, DerivedIdsDiffer) {
+  EXPECT_EQ(DeriveMessageId(1, 2, 0), DeriveMessageId(1, 2, 0));
+  EXPECT_NE(DeriveMessageId(1, 2, 0), DeriveMessageId(1, 2, 1));
+  EXPECT_NE(DeriveMessageId(1, 2, 0), DeriveMessageId(1, 3, 0));
+  EXPECT_NE(DeriveMessageId(1, 2, 0), DeriveMessageId(2, 2, 0));
+  EXPECT_GT(DeriveMessageId(-1, ~0ULL, ~0ULL), 0);
+}
+
+TEST(MessageCodec, DeleteExpressionsQuoteAndSplit) {
+  const PrimaryKeys strings(std::vector<std::string>{"a\"b", "c\\d", "e\nf\tg", "\x01\r\x7f", "ü"});
+  EXPECT_EQ(DeleteExpressions(strings, "pk", 1000),
+            std::vector<std::string>{R"(pk in ["a\"b","c\\d","e\nf\tg","\x01\x0d\x7f","ü"])"});
+  const PrimaryKeys numbers(std::vector<int64_t>{1, -2, 3000});
+  EXPECT_EQ(DeleteExpressions(numbers, "id", 1000), std::vector<std::string>{"id in [1,-2,3000]"});
+  EXPECT_EQ(DeleteExpressions(numbers, "id", 12),
+            (std::vector<std::string>{"id in [1,-2]", "id in [3000]"}));
+  EXPECT_EQ(DeleteExpressions(numbers, "id", 1).size(), 3U);
+  EXPECT_TRUE(DeleteExpressions(PrimaryKeys(std::vector<int64_t>{}), "id", 100).empty());
+}
+
+TEST(MessageCodec, MalformedMessagesAreErrorsNeverCrashes) {
+  std::mt19937 random(7);
+  int refused = 0;
+  const auto try_bytes = [&](const std::string& bytes, const Golden& golden) {
+    const auto change = DecodeMessage({0, 9}, std::make_shared<const std::string>(bytes));
+    (void)DecodeOperation({0, 9}, bytes);
+    if (!change.ok()) {
+      EXPECT_EQ(change.error().disposition, Disposition::kCorrupt);
+      EXPECT_NE(change.error().message.find("message 9 "), std::string::npos);
+      ++refused;
+      return;
+    }
+    if (change->kind != ChangeKind::kInsert && change->kind != ChangeKind::kDelete) return;
+    const TargetAddressOfRows to = Address(golden);
+    (void)ReadPrimaryKeys(*change, to);
+    const bool insert = change->kind == ChangeKind::kInsert;
+    // What was accepted is rewritten into something that is accepted too.
+    const Slices slices = insert ? RewriteInsert(*change, to, change->ts + 1)
+                                 : RewriteDelete(*change, to, change->ts + 1);
+    EXPECT_TRUE(DecodeMessage({0, 9}, std::make_shared<const std::string>(slices.Join())).ok());
+    if (insert) (void)InsertRequest(*change, to).Join();
+  };
+  for (const Golden& golden : AllGolden()) {
+    SCOPED_TRACE(golden.name);
+    const std::string& good = *golden.payload;
+    for (size_t size = 0; size < good.size(); ++size) try_bytes(good.substr(0, size), golden);
+    for (int i = 0; i < 1000; ++i) {
+      std::string bytes = good;
+      for (int flips = 1 + i % 3; flips > 0; --flips) {
+        bytes[random() % bytes.size()] ^= static_cast<char>(1U << (random() % 8));
+      }
+      try_bytes(bytes, golden);
+    }
+  }
+  EXPECT_GT(refused, 1000);
+}
+
+TEST(MessageCodec, SaysWhatIsWrong) {
+  const auto message_of = [](std::string bytes) {
+    const auto change = DecodeMessage({0, 3}, std::make_shared<const std::string>(bytes));
+    return change.ok() ? std::string("accepted") : change.error().message;
+  };
+  EXPECT_NE(message_of("\xFF\xFE\xFD\xFCSTREAM...").find("streaming service"), std::string::npos);
+  EXPECT_NE(message_of("").find("no message type"), std::string::npos);
+  wire::InsertMessage message;
+  message.mutable_base()->set_msg_type(400);
+  EXPECT_NE(message_of(message.SerializeAsString()).find("no collection"), std::string::npos);
+  message.set_collection_id(1);
+  EXPECT_NE(message_of(message.SerializeAsString()).find("no shard"), std::string::npos);
+  message.set_shard_name("p_1v0");
+  EXPECT_NE(message_of(message.SerializeAsString()).find("no timestamps"), std::string::npos);
+  message.add_timestamps(5);
+  message.set_num_rows(2);
+  EXPECT_NE(message_of(message.SerializeAsString()).find("2 rows has 1 timestamps"),
+            std::string::npos);
+  message.set_num_rows(1);
+  EXPECT_NE(message_of(message.SerializeAsString()).find("without columns"), std::string::npos);
+  (*message.mutable_base()->mutable_properties())["_v"] = "1";
+  EXPECT_NE(message_of(message.SerializeAsString()).find("streaming service"), std::string::npos);
+}
+
+TEST(MessageCodec, UnknownTypesPassAsOther) {
+  wire::TimeTickMessage message;
+  message.mutable_base()->set_msg_type(2999);
+  message.mutable_base()->set_timestamp(8);
+  const auto change =
+      DecodeMessage({0, 3}, std::make_shared<const std::string>(message.SerializeAsString()));
+  ASSERT_TRUE(change.ok());
+  EXPECT_EQ(change->kind, ChangeKind::kOther);
+  EXPECT_EQ(change->msg_type, 2999);
+  EXPECT_EQ(change->ts, 8U);
+}
+
+TEST(MessageCodec, DecodesNumericIds) {
+  EXPECT_EQ(DecodeNumericId(std::string("\x01\x02\0\0\0\0\0\0", 8))->minor, 0x201U);
+  EXPECT_FALSE(DecodeNumericId("short").ok());
+}
+
+}  // namespace
+}  // namespace cdc

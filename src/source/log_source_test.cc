@@ -1,0 +1,182 @@
+#include "source/log_source.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <optional>
+
+#include "base/wire.h"
+#include "client/milvus/message_codec.h"
+
+namespace cdc {
+namespace {
+
+// Runs posted callbacks when told to.
+class ManualExecutor final : public Executor {
+ public:
+  void Post(Callback fn) override { ready_.push_back(std::move(fn)); }
+  void PostAfter(Duration, Callback fn) override { ready_.push_back(std::move(fn)); }
+  const Clock& clock() const override { return clock_; }
+  void RunAll() {
+    while (!ready_.empty()) {
+      const Callback fn = std::move(ready_.front());
+      ready_.pop_front();
+      fn();
+    }
+  }
+
+ private:
+  SystemClock clock_;
+  std::deque<Callback> ready_;
+};
+
+struct FakeLog final : RawLog {
+  struct Tail final : RawTail {
+    explicit Tail(FakeLog* log) : log(log) {}
+    ~Tail() override { ++log->closed; }
+    void Read(size_t, Done done) override { log->read = std::move(done); }
+    FakeLog* log;
+  };
+  std::unique_ptr<RawTail> Open(const std::string& topic, LogPosition) override {
+    opened.push_back(topic);
+    return std::make_unique<Tail>(this);
+  }
+  void Latest(std::vector<std::string>, LatestDone done) override { latest = std::move(done); }
+  Result<LogId> DecodeId(const std::string& bytes) const override { return DecodeNumericId(bytes); }
+  void Answer(Result<std::vector<RawEntry>> entries) {
+    std::exchange(read, nullptr)(std::move(entries));
+  }
+
+  std::vector<std::string> opened;
+  RawTail::Done read;
+  LatestDone latest;
+  int closed = 0;
+};
+
+RawEntry Entry(uint64_t id, std::string payload) {
+  return {{0, id}, std::make_shared<const std::string>(std::move(payload))};
+}
+RawEntry Tick(uint64_t id) {
+  return Entry(id, EncodeTimeTick(id * 10).Join());
+}
+
+class LogSourceTest : public testing::Test {
+ protected:
+  std::unique_ptr<LogReader> Open() { return source_->Open("chan", {}); }
+  void Read(LogReader* reader) {
+    result_.reset();
+    reader->Read(1000, [this](Result<std::vector<Change>> changes) {
+      ++calls_;
+      result_ = std::move(changes);
+    });
+  }
+
+  ManualExecutor executor_;
+  std::shared_ptr<FakeLog> log_ = std::make_shared<FakeLog>();
+  std::unique_ptr<LogSource> source_ = MakeLogSource(log_, &executor_);
+  std::optional<Result<std::vector<Change>>> result_;
+  int calls_ = 0;
+};
+
+TEST_F(LogSourceTest, DeliversDecodedChangesOnTheExecutor) {
+  const auto reader = Open();
+  EXPECT_EQ(log_->opened, std::vector<std::string>{"chan"});
+  Read(reader.get());
+  log_->Answer(std::vector<RawEntry>{Tick(1), Tick(2)});
+  EXPECT_EQ(calls_, 0);
+  executor_.RunAll();
+  ASSERT_EQ(calls_, 1);
+  ASSERT_TRUE(result_->ok());
+  ASSERT_EQ((*result_)->size(), 2U);
+  EXPECT_EQ((**result_)[1].kind, ChangeKind::kTimeTick);
+  EXPECT_EQ((**result_)[1].ts, 20U);
+  EXPECT_EQ((**result_)[1].id.minor, 2U);
+}
+
+TEST_F(LogSourceTest, ACorruptMessageComesAfterTheGoodOnesAndStays) {
+  const auto reader = Open();
+  Read(reader.get());
+  log_->Answer(std::vector<RawEntry>{Tick(1), Entry(2, "\x0a\xff"), Tick(3)});
+  executor_.RunAll();
+  ASSERT_TRUE(result_->ok());
+  EXPECT_EQ((*result_)->size(), 1U);
+  for (int i = 0; i < 2; ++i) {
+    Read(reader.get());
+    EXPECT_FALSE(log_->read) << "read on behind a corrupt message";
+    executor_.RunAll();
+    ASSERT_FALSE(result_->ok());
+    EXPECT_EQ(result_->error().disposition, Disposition::kCorrupt);
+    EXPECT_NE(result_->error().message.find("channel chan: message 2 "), std::string::npos);
+  }
+  EXPECT_EQ(calls_, 3);
+}
+
+TEST_F(LogSourceTest, ErrorsOfTheLogPassAndAreNotKept) {
+  const auto reader = Open();
+  Read(reader.get());
+  log_->Answer(RetryError("away"));
+  executor_.RunAll();
+  ASSERT_FALSE(result_->ok());
+  EXPECT_EQ(result_->error().message, "away");
+  Read(reader.get());
+  log_->Answer(std::vector<RawEntry>{Tick(1)});
+  executor_.RunAll();
+  EXPECT_TRUE(result_->ok());
+}
+
+TEST_F(LogSourceTest, ADestroyedReaderNeverCallsBack) {
+  auto reader = Open();
+  Read(reader.get());
+  const RawTail::Done late = log_->read;
+  log_->Answer(std::vector<RawEntry>{Tick(1)});  // on its way to the executor
+  reader.reset();
+  EXPECT_EQ(log_->closed, 1);
+  late(std::vector<RawEntry>{Tick(2)});  // from the log's thread, at the same moment
+  executor_.RunAll();
+  EXPECT_EQ(calls_, 0);
+}
+
+TEST_F(LogSourceTest, AsksForTheLatestPositions) {
+  std::optional<Result<std::map<std::string, LogPosition>>> latest;
+  source_->Latest({"a"}, [&](auto result) { latest = std::move(result); });
+  log_->latest(std::map<std::string, LogPosition>{{"a", {LogPosition::Kind::kAfter, {0, 7}}}});
+  EXPECT_FALSE(latest);
+  executor_.RunAll();
+  ASSERT_TRUE(latest && latest->ok());
+  EXPECT_EQ((*latest)->at("a").id.minor, 7U);
+}
+
+TEST_F(LogSourceTest, OperationsAreReadOnEvenWhenOneIsUnreadable) {
+  const auto operations = MakeOperationSource(log_, "c-replicate-msg", &executor_);
+  const auto reader = operations->Open({});
+  EXPECT_EQ(log_->opened, std::vector<std::string>{"c-replicate-msg"});
+  std::vector<Operation> got;
+  reader->Read([&](Result<std::vector<Operation>> result) {
+    ASSERT_TRUE(result.ok());
+    got = *result;
+  });
+  WireWriter base;
+  base.Varint(1, 402);
+  WireWriter flush;
+  flush.Bytes(1, base.str());
+  flush.Bytes(2, "db");
+  flush.Bytes(3, "coll");
+  log_->Answer(std::vector<RawEntry>{Entry(1, "garbage"), Entry(2, flush.Take())});
+  executor_.RunAll();
+  ASSERT_EQ(got.size(), 2U);
+  EXPECT_EQ(got[0].msg_type, 0);
+  EXPECT_FALSE(got[0].is_flush);
+  EXPECT_TRUE(got[1].is_flush);
+  EXPECT_EQ(got[1].database, "db");
+  EXPECT_EQ(got[1].collections, std::vector<std::string>{"coll"});
+  std::optional<LogPosition> latest;
+  operations->Latest([&](Result<LogPosition> result) { latest = *result; });
+  log_->latest(
+      std::map<std::string, LogPosition>{{"c-replicate-msg", {LogPosition::Kind::kAfter, {0, 9}}}});
+  executor_.RunAll();
+  ASSERT_TRUE(latest);
+  EXPECT_EQ(latest->id.minor, 9U);
+}
+
+}  // namespace
+}  // namespace cdc

@@ -183,11 +183,11 @@ class Task:
     def wait_health(self, wanted: str, timeout: float = 60.0) -> str:
         """Waits until the health is `wanted` and returns the reason."""
 
-        def seen() -> tuple[str] | None:
+        def seen() -> list[str]:
             task = self.get()
             if task["health"] != wanted:
                 raise AssertionError(json.dumps(task, indent=1))
-            return (str(task.get("health_reason", "")),)
+            return [str(task.get("health_reason", ""))]
 
         return until(f"task {self.task_id} is '{wanted}'", seen, timeout)[0]
 

@@ -128,12 +128,10 @@ class Values:
             return [self.scalar(schema.element_type) for _ in range(self.random.randrange(5))]
         if schema.dtype == DataType.FLOAT_VECTOR:
             odd = self.random.random() < 0.2
-            return [
-                float(
-                    np.float32(self.random.choice(ODD_FLOATS[:4]) if odd else self.random.random())
-                )
-                for _ in range(schema.params["dim"])
-            ]
+            count = schema.params["dim"]
+            if odd:
+                return [self.random.choice(ODD_FLOATS[:4]) for _ in range(count)]
+            return [float(np.float32(self.random.random())) for _ in range(count)]
         if schema.dtype == DataType.BINARY_VECTOR:
             return self.random.randbytes(schema.params["dim"] // 8)
         return self.scalar(schema.dtype)

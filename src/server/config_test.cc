@@ -252,6 +252,7 @@ TEST(NearestTest, Words) {
   const std::vector<std::string> known{"address", "rootPath", "metaSubPath"};
   EXPECT_EQ(NearestWord("adress", known), "address");
   EXPECT_EQ(NearestWord("ROOTPAHT", known), "rootPath");
+  EXPECT_EQ(NearestWord("root", known), "rootPath");
   EXPECT_EQ(NearestWord("zzz", known), "");
   EXPECT_EQ(NearestWord("", known), "");
   EXPECT_EQ(NearestWord(std::string(1000, 'a'), known), "");

@@ -1,0 +1,297 @@
+#include "server/api.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+
+namespace cdc {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+// Tasks in memory, with the rules of TaskService.
+class FakeTasks final : public TaskService {
+ public:
+  Result<std::string> Create(TaskSpec spec) override {
+    if (create_error.has_value()) return *create_error;
+    TaskStatus status;
+    status.id = spec.id;
+    status.mode = TargetMode::kReplicate;
+    status.mode_reason = "the target is a standby";
+    status.request_json = spec.request_json;
+    status.state = TaskState::kRunning;
+    tasks.push_back(status);
+    return spec.id;
+  }
+  Result<std::vector<TaskStatus>> List() override {
+    if (list_error.has_value()) return *list_error;
+    return tasks;
+  }
+  Result<TaskStatus> Get(const std::string& id) override {
+    const TaskStatus* task = Find(id);
+    if (task == nullptr) return TaskNotFound(id);
+    return *task;
+  }
+  Status Pause(const std::string& id) override {
+    TaskStatus* task = Find(id);
+    if (task == nullptr) return TaskNotFound(id);
+    if (task->state == TaskState::kPaused) return TaskHasPaused(id);
+    task->state = TaskState::kPaused;
+    return OkStatus();
+  }
+  Status Resume(const std::string& id) override {
+    TaskStatus* task = Find(id);
+    if (task == nullptr) return TaskNotFound(id);
+    if (task->state == TaskState::kRunning) return TaskHasRunning(id);
+    task->state = TaskState::kRunning;
+    return OkStatus();
+  }
+  Status Delete(const std::string& id) override {
+    if (Find(id) == nullptr) return TaskNotFound(id);
+    std::erase_if(tasks, [&](const TaskStatus& t) { return t.id == id; });
+    return OkStatus();
+  }
+  void Stop() override {}
+
+  TaskStatus* Find(const std::string& id) {
+    for (TaskStatus& task : tasks) {
+      if (task.id == id) return &task;
+    }
+    return nullptr;
+  }
+  std::vector<TaskStatus> tasks;
+  std::optional<Error> create_error;
+  std::optional<Error> list_error;
+};
+
+class ApiTest : public testing::Test {
+ protected:
+  HttpResponse Http(const std::string& method, const std::string& path,
+                    const std::string& body = "") {
+    return api_.Handle({method, path, "", body});
+  }
+  json Cdc(const std::string& type, const json& data = json::object()) {
+    const HttpResponse response =
+        Http("POST", "/cdc", json{{"request_type", type}, {"request_data", data}}.dump());
+    EXPECT_EQ(response.status, 200);
+    EXPECT_EQ(response.content_type, "application/json");
+    return json::parse(response.body);
+  }
+  json CreateTask(const std::string& id) {
+    return Cdc("create", {{"task_id", id},
+                          {"milvus_connect_param",
+                           {{"uri", "http://t:1"}, {"username", "u5er"}, {"password", "sesame"}}},
+                          {"collection_infos", json::array({{{"name", "*"}}})}});
+  }
+
+  FakeTasks tasks_;
+  Metrics metrics_;
+  Api api_{{.limits = {}, .max_task_num = 3}, &tasks_, &metrics_};
+};
+
+TEST_F(ApiTest, LifeOfATask) {
+  EXPECT_EQ(Cdc("list"), (json{{"code", 200}, {"data", {{"tasks", json::array()}}}}));
+  EXPECT_EQ(CreateTask("t"), (json{{"code", 200}, {"data", {{"task_id", "t"}}}}));
+  EXPECT_EQ(Cdc("pause", {{"task_id", "t"}}), (json{{"code", 200}}));
+  EXPECT_EQ(Cdc("pause", {{"task_id", "t"}}),
+            (json{{"code", 400},
+                  {"message",
+                   "fail to handle the pause request, error: the task has paused, "
+                   "task_id: t"}}));
+  EXPECT_EQ(Cdc("resume", {{"task_id", "t"}}), (json{{"code", 200}}));
+  EXPECT_EQ(Cdc("resume", {{"task_id", "t"}})["message"],
+            "fail to handle the resume request, error: the task has running, task_id: t");
+  EXPECT_EQ(Cdc("get", {{"task_id", "t"}})["data"]["task"]["state"], "Running");
+  EXPECT_EQ(Cdc("delete", {{"task_id", "t"}}), (json{{"code", 200}}));
+}
+
+TEST_F(ApiTest, MissingTasks) {
+  const struct {
+    const char* type;
+    const char* message;
+  } cases[] = {
+      {"pause", "fail to handle the pause request, error: not found the task, task_id: x"},
+      {"resume", "fail to handle the resume request, error: not found the task, task_id: x"},
+      {"delete", "fail to handle the delete request, error: not found the task, task_id: x"},
+      {"get", "fail to handle the get request, error: not found: [x]"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(Cdc(c.type, {{"task_id", "x"}}), (json{{"code", 400}, {"message", c.message}}));
+  }
+  EXPECT_EQ(Cdc("delete", {{"task_id", "x"}, {"ignore_not_found", true}}), (json{{"code", 200}}));
+}
+
+TEST_F(ApiTest, CreateGivesAnIdAndKeepsAnExistingOne) {
+  const json first = Cdc("create", {{"milvus_connect_param", {{"uri", "http://t:1"}}},
+                                    {"collection_infos", json::array({{{"name", "*"}}})}});
+  EXPECT_THAT(first["data"]["task_id"].get<std::string>(), testing::MatchesRegex("[0-9a-f]{32}"));
+  CreateTask("t");
+  EXPECT_EQ(CreateTask("t"), (json{{"code", 200}, {"data", {{"task_id", "t"}}}}));
+  EXPECT_EQ(tasks_.tasks.size(), 2u);
+}
+
+TEST_F(ApiTest, TaskLimit) {
+  for (const char* id : {"a", "b", "c"}) EXPECT_EQ(CreateTask(id)["code"], 200);
+  EXPECT_EQ(CreateTask("d"),
+            (json{{"code", 500},
+                  {"message",
+                   "fail to handle the create request, error: the task num has reach the "
+                   "limit, 3"}}));
+  EXPECT_EQ(CreateTask("a")["code"], 200);  // exists: nothing is added
+}
+
+TEST_F(ApiTest, ErrorsOfTheServiceReachTheUser) {
+  tasks_.create_error =
+      RetryError("fail to connect the milvus: t:1 refused", ErrorKind::kUnavailable);
+  EXPECT_EQ(CreateTask("t"), (json{{"code", 500},
+                                   {"message",
+                                    "fail to handle the create request, error: fail to connect the "
+                                    "milvus: t:1 refused"}}));
+  tasks_.create_error = InvalidError("no");
+  EXPECT_EQ(CreateTask("t")["code"], 400);
+}
+
+TEST_F(ApiTest, OnlyPost) {
+  for (const char* method : {"GET", "PUT", "DELETE"}) {
+    const HttpResponse response = Http(method, "/cdc");
+    EXPECT_EQ(response.status, 200);
+    EXPECT_EQ(json::parse(response.body),
+              (json{{"code", 405}, {"message", "only support the POST method"}}));
+  }
+}
+
+TEST_F(ApiTest, OtherPaths) {
+  EXPECT_EQ(Http("GET", "/").status, 404);
+  EXPECT_EQ(Http("POST", "/cdc/").status, 404);
+  EXPECT_EQ(Http("POST", "/metrics").status, 405);
+  EXPECT_EQ(json::parse(Http("GET", "/x").body)["code"], 404);
+}
+
+TEST_F(ApiTest, TaskShowsEverythingButSecrets) {
+  CreateTask("t");
+  TaskStatus& task = tasks_.tasks[0];
+  task.reason = "because";
+  task.health = Health::kWarning;
+  task.health_reason = "the target is away";
+  task.safe_ts = 0xfedcba9876543210ull;
+  task.target_ts = 18446744073709551615ull;
+  task.lag_ms = 1234;
+  task.counters.rows_inserted = 5;
+  task.counters.rows_deleted = 6;
+  task.collections = {{"default", "a", 449000000000000001, "d", "b", "streaming"}};
+  const json answer = Cdc("get", {{"task_id", "t"}});
+  const json& shown = answer["data"]["task"];
+  EXPECT_EQ(shown["task_id"], "t");
+  EXPECT_EQ(shown["state"], "Running");
+  EXPECT_EQ(shown["reason"], "because");
+  EXPECT_EQ(shown["milvus_connect_param"]["uri"], "http://t:1");
+  EXPECT_EQ(shown["kafka_connect_param"]["address"], "");
+  EXPECT_EQ(shown["collection_infos"][0]["name"], "*");
+  EXPECT_EQ(shown["mode"], "replicate");
+  EXPECT_EQ(shown["mode_reason"], "the target is a standby");
+  EXPECT_EQ(shown["health"], "warning");
+  EXPECT_EQ(shown["health_reason"], "the target is away");
+  EXPECT_EQ(shown["progress"], (json{{"safe_ts", "18364758544493064720"},
+                                     {"safe_time_ms", 18364758544493064720ull >> 18},
+                                     {"target_ts", "18446744073709551615"},
+                                     {"lag_ms", 1234},
+                                     {"rows_inserted", 5},
+                                     {"rows_deleted", 6},
+                                     {"collections",
+                                      {{{"source_db", "default"},
+                                        {"source_collection", "a"},
+                                        {"source_id", "449000000000000001"},
+                                        {"target_db", "d"},
+                                        {"target_collection", "b"},
+                                        {"state", "streaming"}}}}}));
+  EXPECT_EQ(Cdc("list")["data"]["tasks"][0], shown);
+  EXPECT_THAT(answer.dump(), Not(HasSubstr("sesame")));
+  EXPECT_THAT(answer.dump(), Not(HasSubstr("u5er")));
+  task.reason.clear();
+  EXPECT_FALSE(Cdc("get", {{"task_id", "t"}})["data"]["task"].contains("reason"));
+}
+
+TEST_F(ApiTest, Maintenance) {
+  const auto state = [&](const json& data) { return Cdc("maintenance", data)["data"]["State"]; };
+  EXPECT_EQ(state({{"operation", "set_log_level"}, {"params", {{"log_level", "error"}}}}),
+            "set log level to error");
+  EXPECT_FALSE(LogEnabled(LogLevel::kWarn));
+  SetLogLevel(LogLevel::kWarn);
+  EXPECT_EQ(state({{"operation", "set_log_level"}}), "log_level is required");
+  EXPECT_THAT(
+      state({{"operation", "set_log_level"}, {"params", {{"log_level", "x"}}}}).get<std::string>(),
+      HasSubstr("parse log level failed: "));
+  EXPECT_EQ(state({{"operation", "fly"}, {"params", {{"high", true}}}}),
+            "unsupported operation: fly");
+}
+
+TEST_F(ApiTest, PositionSaysThatItIsMissing) {
+  const json answer = Cdc("position", {{"task_id", ""}});
+  EXPECT_EQ(answer["code"], 400);
+  EXPECT_THAT(answer["message"].get<std::string>(), HasSubstr("not supported yet"));
+}
+
+TEST_F(ApiTest, Health) {
+  CreateTask("t");
+  const HttpResponse good = Http("GET", "/healthz");
+  EXPECT_EQ(good.status, 200);
+  EXPECT_EQ(json::parse(good.body),
+            (json{{"status", "ok"},
+                  {"tasks",
+                   {{"total", 1}, {"running", 1}, {"paused", 0}, {"warning", 0}, {"failed", 0}}}}));
+  tasks_.list_error = FatalError("the store is gone");
+  EXPECT_EQ(Http("GET", "/healthz").status, 503);
+  EXPECT_EQ(Http("GET", "/metrics").status, 503);
+}
+
+TEST_F(ApiTest, MetricsLiveAsLongAsTheirTask) {
+  CreateTask("t");
+  TaskStatus& task = tasks_.tasks[0];
+  task.safe_ts = ComposeTimestamp(1700000000500);
+  task.lag_ms = 250;
+  task.health = Health::kFailed;
+  task.counters = {10, 2, 4096, 3, {{"ReplicateMessage", 7}}};
+  Http("GET", "/cdc");
+  Cdc("get", {{"task_id", "nobody"}});
+  const HttpResponse response = Http("GET", "/metrics");
+  EXPECT_THAT(response.content_type, HasSubstr("version=0.0.4"));
+  for (const char* line : {
+           "milvus_cdc_task_num{task_state=\"Running\"} 1\n",
+           "milvus_cdc_task_num{task_state=\"Paused\"} 0\n",
+           "milvus_cdc_task_state{task_id=\"t\"} 1\n",
+           "milvus_cdc_task_health{task_id=\"t\"} 2\n",
+           "milvus_cdc_task_lag_seconds{task_id=\"t\"} 0.25\n",
+           "milvus_cdc_task_safe_time_seconds{task_id=\"t\"} 1700000000.5\n",
+           "milvus_cdc_replicate_data_cnt{api_type=\"insert\",op_type=\"write\",task_id=\"t\"} "
+           "10\n",
+           "milvus_cdc_replicate_data_cnt{api_type=\"delete\",op_type=\"write\",task_id=\"t\"} 2\n",
+           "milvus_cdc_replicate_data_size{op_type=\"write\",task_id=\"t\"} 4096\n",
+           "milvus_cdc_api_execute_total{api_type=\"ReplicateMessage\",task_id=\"t\"} 7\n",
+           "milvus_cdc_task_retries_total{task_id=\"t\"} 3\n",
+           "milvus_cdc_request_total{request_status=\"success\",request_type=\"create\"} 1\n",
+           "milvus_cdc_request_total{request_status=\"total\",request_type=\"create\"} 1\n",
+           "milvus_cdc_request_total{request_status=\"fail\",request_type=\"get\"} 1\n",
+           "milvus_cdc_request_total{request_status=\"invalid_method\",request_type=\"unknown\"} "
+           "1\n",
+           "milvus_cdc_request_latency_count{request_type=\"create\"} 1\n",
+       }) {
+    EXPECT_THAT(response.body, HasSubstr(line));
+  }
+  EXPECT_EQ(Http("GET", "/cdc/metrics").body, response.body);
+  Cdc("delete", {{"task_id", "t"}});
+  EXPECT_THAT(Http("GET", "/metrics").body, Not(HasSubstr("task_id=\"t\"")));
+}
+
+TEST_F(ApiTest, UnknownTypesMakeNoSeries) {
+  for (const char* type : {"zzz1", "zzz2", "zzz3"}) Cdc(type);
+  EXPECT_THAT(Http("GET", "/metrics").body, Not(HasSubstr("zzz")));
+}
+
+}  // namespace
+}  // namespace cdc

@@ -48,7 +48,8 @@ CREATE TABLE objects (
   collection TEXT NOT NULL,
   target_id INTEGER NOT NULL,
   created_bits INTEGER NOT NULL,
-  pchannels TEXT NOT NULL,  -- JSON list
+  pchannels TEXT NOT NULL,   -- JSON list
+  partitions TEXT NOT NULL,  -- JSON list of "source id=target id"
   PRIMARY KEY (task, source_id)
 ) WITHOUT ROWID;
 CREATE TABLE databases (

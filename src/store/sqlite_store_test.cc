@@ -178,7 +178,7 @@ TEST_F(SqliteStoreTest, ProgressComesBackWhole) {
   write.channels = {{"c1", {LogPosition::Kind::kAt, {7, kHuge}}, kHuge, kHuge + 1},
                     {"c2", {LogPosition::Kind::kEarliest, {}}, 0, 0}};
   write.operations = LogPosition{LogPosition::Kind::kAfter, {0, 42}};
-  write.objects = {{449, {"default", "a"}, -3, kHuge, {"dml_0", "dml_1"}},
+  write.objects = {{449, {"default", "a"}, -3, kHuge, {"dml_0", "dml_1"}, {{7, -8}, {9, 10}}},
                    {450, {"d", "b"}, 0, 0, {}}};
   write.databases = {{1, "default", "default", false}, {9, "d", "e", true}};
   write.source = SourceIdentity{kHuge, 77};

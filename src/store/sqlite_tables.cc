@@ -1,5 +1,6 @@
 #include "store/sqlite_tables.h"
 
+#include <cstdio>
 #include <optional>
 
 #include "base/format.h"
@@ -48,10 +49,31 @@ Status ForEachRow(SqliteDb& db, const char* sql, const std::string& key, Fn on_r
   }
 }
 
+std::string PartitionsToText(const ObjectRecord& record) {
+  std::vector<std::string> pairs;
+  for (const auto& [source, target] : record.partitions) {
+    pairs.push_back(std::to_string(source) + "=" + std::to_string(target));
+  }
+  return StringListToJson(pairs);
+}
+
+Status ReadPartitions(const std::string& text, ObjectRecord* record) {
+  CDC_ASSIGN_OR_RETURN(const std::vector<std::string> pairs, StringListFromJson(text));
+  for (const std::string& pair : pairs) {
+    long long source = 0;
+    long long target = 0;
+    if (std::sscanf(pair.c_str(), "%lld=%lld", &source, &target) != 2) {
+      return CorruptError("a stored partition pair cannot be read: " + pair);
+    }
+    record->partitions[source] = target;
+  }
+  return OkStatus();
+}
+
 Status ReadObjects(SqliteDb& db, const std::string& task, TaskProgress* progress) {
   return ForEachRow(db,
-                    "SELECT source_id, database, collection, target_id, created_bits, pchannels "
-                    "FROM objects WHERE task = ?",
+                    "SELECT source_id, database, collection, target_id, created_bits, pchannels, "
+                    "partitions FROM objects WHERE task = ?",
                     task, [&](const SqliteStatement& row) -> Status {
                       ObjectRecord record;
                       record.source_id = row.Int(0);
@@ -59,6 +81,7 @@ Status ReadObjects(SqliteDb& db, const std::string& task, TaskProgress* progress
                       record.target_id = row.Int(3);
                       record.created_ts = row.Bits(4);
                       CDC_ASSIGN_OR_RETURN(record.pchannels, StringListFromJson(row.Text(5)));
+                      CDC_RETURN_IF_ERROR(ReadPartitions(row.Text(6), &record));
                       progress->objects[record.source_id] = std::move(record);
                       return OkStatus();
                     });
@@ -82,10 +105,11 @@ Status WriteObjects(SqliteDb& db, const ProgressWrite& write) {
     }
   }
   if (write.objects.empty()) return OkStatus();
-  SqliteStatement put(db, "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)");
+  SqliteStatement put(db, "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   for (const ObjectRecord& o : write.objects) {
     put.Bind(write.task).Bind(o.source_id).Bind(o.name.database).Bind(o.name.collection);
     put.Bind(o.target_id).BindBits(o.created_ts).Bind(StringListToJson(o.pchannels));
+    put.Bind(PartitionsToText(o));
     CDC_RETURN_IF_ERROR(put.Run());
   }
   return OkStatus();

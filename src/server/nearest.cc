@@ -47,6 +47,13 @@ std::string NearestWord(const std::string& word, const std::vector<std::string>&
       best_distance = distance;
     }
   }
+  if (!best.empty() || word.size() < 3) return best;
+  // Cut short or drawn out: "user" for "username".
+  for (const std::string& candidate : known) {
+    if (candidate.size() < 3) continue;
+    const std::string other = LowerCase(candidate);
+    if (other.rfind(lower, 0) == 0 || lower.rfind(other, 0) == 0) return candidate;
+  }
   return best;
 }
 

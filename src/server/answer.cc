@@ -1,0 +1,107 @@
+#include "server/answer.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace cdc {
+namespace {
+
+using nlohmann::json;
+
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string Success(json data) {
+  return Dump({{"code", 200}, {"data", std::move(data)}});
+}
+
+json ProgressOf(const TaskStatus& task) {
+  json collections = json::array();
+  for (const CollectionStatus& c : task.collections) {
+    collections.push_back({{"source_db", c.source_db},
+                           {"source_collection", c.source_collection},
+                           {"source_id", std::to_string(c.source_id)},
+                           {"target_db", c.target_db},
+                           {"target_collection", c.target_collection},
+                           {"state", c.state}});
+  }
+  return {{"safe_ts", std::to_string(task.safe_ts)},
+          {"safe_time_ms", PhysicalMillis(task.safe_ts)},
+          {"target_ts", std::to_string(task.target_ts)},
+          {"lag_ms", task.lag_ms},
+          {"rows_inserted", task.counters.rows_inserted},
+          {"rows_deleted", task.counters.rows_deleted},
+          {"collections", collections}};
+}
+
+json TaskToJson(const TaskStatus& task) {
+  // request_json is our own text; should it be unreadable, the rest is still worth showing.
+  json out = json::parse(task.request_json, nullptr, false);
+  if (!out.is_object()) out = json::object();
+  out["task_id"] = task.id;
+  out["state"] = ToString(task.state);
+  if (!task.reason.empty()) out["reason"] = task.reason;
+  out["mode"] = ToString(task.mode);
+  out["mode_reason"] = task.mode_reason;
+  out["health"] = ToString(task.health);
+  out["health_reason"] = task.health_reason;
+  out["progress"] = ProgressOf(task);
+  return out;
+}
+
+}  // namespace
+
+const char* ToString(Health health) {
+  switch (health) {
+    case Health::kOk:
+      return "ok";
+    case Health::kWarning:
+      return "warning";
+    case Health::kFailed:
+      return "failed";
+  }
+  return "?";
+}
+
+std::string OkAnswer() {
+  return Dump({{"code", 200}});
+}
+
+std::string ErrorAnswer(int code, const std::string& message) {
+  return Dump({{"code", code}, {"message", message}});
+}
+
+std::string CreatedAnswer(const std::string& task_id) {
+  return Success({{"task_id", task_id}});
+}
+
+std::string TaskAnswer(const TaskStatus& task) {
+  return Success({{"task", TaskToJson(task)}});
+}
+
+std::string TaskListAnswer(const std::vector<TaskStatus>& tasks) {
+  json list = json::array();
+  for (const TaskStatus& task : tasks) list.push_back(TaskToJson(task));
+  return Success({{"tasks", list}});
+}
+
+std::string MaintenanceAnswer(const std::string& text) {
+  return Success({{"State", text}});
+}
+
+std::string HealthAnswer(const std::vector<TaskStatus>& tasks) {
+  const auto count = [&](auto predicate) {
+    return std::count_if(tasks.begin(), tasks.end(), predicate);
+  };
+  return Dump(
+      {{"status", "ok"},
+       {"tasks",
+        {{"total", tasks.size()},
+         {"running", count([](const TaskStatus& t) { return t.state == TaskState::kRunning; })},
+         {"paused", count([](const TaskStatus& t) { return t.state == TaskState::kPaused; })},
+         {"warning", count([](const TaskStatus& t) { return t.health == Health::kWarning; })},
+         {"failed", count([](const TaskStatus& t) { return t.health == Health::kFailed; })}}}});
+}
+
+}  // namespace cdc

@@ -1,0 +1,66 @@
+// milvus-cdc serve --config cdc.yaml
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+#include <string>
+
+#include "base/log.h"
+#include "server/app.h"
+#include "server/config.h"
+
+namespace {
+
+constexpr const char* kDefaultConfigs[] = {"cdc.yaml", "configs/cdc.yaml"};
+
+// The file to read when none was named; empty: none is there, use the defaults.
+std::string FindConfig() {
+  for (const char* path : kDefaultConfigs) {
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) return path;
+  }
+  return "";
+}
+
+int Serve(std::string path) {
+  if (path.empty()) path = FindConfig();
+  cdc::ServerConfig config;
+  if (!path.empty()) {
+    cdc::Result<cdc::ServerConfig> loaded = cdc::LoadConfig(path);
+    if (!loaded.ok()) {
+      std::cerr << "milvus-cdc: " << loaded.error().message << "\n";
+      return 2;
+    }
+    config = *std::move(loaded);
+  }
+  cdc::InitLog(config.log_level, config.log_file);
+  cdc::LogInfo("milvus-cdc {} with {}", CDC_VERSION,
+               path.empty() ? "default settings" : "configuration " + path);
+  return cdc::RunServer(config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);  // a peer that goes away is an error of that call
+  CLI::App app{"Keeps one Milvus equal to a selection of another."};
+  app.name("milvus-cdc");
+  app.set_version_flag("--version", "milvus-cdc " CDC_VERSION);
+  app.require_subcommand(1);
+  std::string config;
+  CLI::App* serve = app.add_subcommand("serve", "Run the server until SIGTERM or SIGINT");
+  serve->add_option("--config,-c", config,
+                    "Configuration file (default: cdc.yaml or configs/cdc.yaml if there)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e);
+  }
+  try {
+    return Serve(config);
+  } catch (const std::exception& e) {
+    std::cerr << "milvus-cdc: " << e.what() << "\n";
+    return 1;
+  }
+}

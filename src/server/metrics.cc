@@ -1,0 +1,135 @@
+#include "server/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+
+namespace cdc {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::map<std::string, std::string>;
+
+class FamilyBuilder {
+ public:
+  FamilyBuilder(const char* name, const char* help, MetricType type) {
+    family_.name = name;
+    family_.help = help;
+    family_.type = type;
+  }
+  void Add(const Labels& labels, double value) {
+    ClientMetric metric;
+    for (const auto& [name, text] : labels) metric.label.push_back({name, text});
+    if (family_.type == MetricType::Counter) {
+      metric.counter.value = value;
+    } else {
+      metric.gauge.value = value;
+    }
+    family_.metric.push_back(std::move(metric));
+  }
+  void MoveTo(std::vector<MetricFamily>* families) {
+    if (!family_.metric.empty()) families->push_back(std::move(family_));
+  }
+
+ private:
+  MetricFamily family_;
+};
+
+void AddTaskNumbers(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* families) {
+  FamilyBuilder num("milvus_cdc_task_num", "Number of tasks by state", MetricType::Gauge);
+  for (const TaskState state : {TaskState::kInitial, TaskState::kRunning, TaskState::kPaused}) {
+    double count = 0;
+    for (const TaskStatus& task : tasks) count += task.state == state ? 1 : 0;
+    num.Add({{"task_state", ToString(state)}}, count);
+  }
+  num.MoveTo(families);
+}
+
+void AddTasks(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* families) {
+  constexpr auto kGauge = MetricType::Gauge;
+  constexpr auto kCounter = MetricType::Counter;
+  FamilyBuilder state("milvus_cdc_task_state", "0 Initial, 1 Running, 2 Paused", kGauge);
+  FamilyBuilder health("milvus_cdc_task_health", "0 ok, 1 warning, 2 failed", kGauge);
+  FamilyBuilder lag("milvus_cdc_task_lag_seconds",
+                    "Age of the oldest change not yet acknowledged by the target; 0 when idle",
+                    kGauge);
+  FamilyBuilder safe("milvus_cdc_task_safe_time_seconds",
+                     "Unix time up to which the target has every change of the source", kGauge);
+  FamilyBuilder tt("milvus_cdc_replicate_tt", "Safe time of the task in milliseconds", kGauge);
+  FamilyBuilder rows("milvus_cdc_replicate_data_cnt", "Rows acknowledged by the target", kCounter);
+  FamilyBuilder bytes("milvus_cdc_replicate_data_size", "Bytes of rows acknowledged by the target",
+                      kCounter);
+  FamilyBuilder calls("milvus_cdc_api_execute_total", "Calls acknowledged by the target", kCounter);
+  FamilyBuilder retries("milvus_cdc_task_retries_total", "Calls that failed and were made again",
+                        kCounter);
+  for (const TaskStatus& task : tasks) {
+    const TaskCounters& c = task.counters;
+    const Labels id{{"task_id", task.id}};
+    const auto with = [&](Labels more) {
+      more.insert(id.begin(), id.end());
+      return more;
+    };
+    const auto safe_ms = static_cast<double>(PhysicalMillis(task.safe_ts));
+    state.Add(id, static_cast<double>(task.state));
+    health.Add(id, static_cast<double>(task.health));
+    lag.Add(id, static_cast<double>(task.lag_ms) / 1000);
+    safe.Add(id, safe_ms / 1000);
+    tt.Add(with({{"op_type", "write"}}), safe_ms);
+    rows.Add(with({{"op_type", "write"}, {"api_type", "insert"}}),
+             static_cast<double>(c.rows_inserted));
+    rows.Add(with({{"op_type", "write"}, {"api_type", "delete"}}),
+             static_cast<double>(c.rows_deleted));
+    bytes.Add(with({{"op_type", "write"}}), static_cast<double>(c.bytes));
+    for (const auto& [kind, count] : c.calls) {
+      calls.Add(with({{"api_type", kind}}), static_cast<double>(count));
+    }
+    retries.Add(id, static_cast<double>(c.retries));
+  }
+  for (FamilyBuilder* family :
+       {&state, &health, &lag, &safe, &tt, &rows, &bytes, &calls, &retries}) {
+    family->MoveTo(families);
+  }
+}
+
+}  // namespace
+
+struct Metrics::Impl {
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& requests = prometheus::BuildCounter()
+                                                          .Name("milvus_cdc_request_total")
+                                                          .Help("Requests to POST /cdc")
+                                                          .Register(registry);
+  prometheus::Family<prometheus::Histogram>& latency =
+      prometheus::BuildHistogram()
+          .Name("milvus_cdc_request_latency")
+          .Help("Time of successful requests in milliseconds")
+          .Register(registry);
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::CountRequest(const std::string& type, const std::string& status) {
+  impl_->requests.Add({{"request_type", type}, {"request_status", status}}).Increment();
+}
+
+void Metrics::ObserveLatency(const std::string& type, double milliseconds) {
+  // 1 to 128 as it always was; create may take seconds.
+  static const prometheus::Histogram::BucketBoundaries kBounds{1,  2,   4,   8,    16,  32,
+                                                               64, 128, 512, 2048, 8192};
+  impl_->latency.Add({{"request_type", type}}, kBounds).Observe(milliseconds);
+}
+
+std::string Metrics::Render(const std::vector<TaskStatus>& tasks) {
+  std::vector<MetricFamily> families = impl_->registry.Collect();
+  AddTaskNumbers(tasks, &families);
+  AddTasks(tasks, &families);
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace cdc

@@ -1,0 +1,57 @@
+#include "server/shell.h"
+
+#include <chrono>
+
+#include "base/log.h"
+#include "server/api.h"
+#include "server/http_server.h"
+#include "server/metrics.h"
+#include "server/stop_signal.h"
+#include "store/sqlite_store.h"
+
+namespace cdc {
+namespace {
+
+constexpr std::chrono::milliseconds kStopLimit{4800};
+
+Status Serve(const ServerConfig& config, const TaskServiceFactory& make_tasks, StopSignal* stop) {
+  CDC_RETURN_IF_ERROR(CheckSupported(config));
+  CDC_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
+                       OpenSqliteStore(config.meta_store.sqlite_path));
+  CDC_ASSIGN_OR_RETURN(std::unique_ptr<TaskService> tasks, make_tasks(config, store.get()));
+  Metrics metrics;
+  ApiOptions options;
+  options.limits.max_name_length = config.max_name_length;
+  options.limits.replicate_channel = config.source.replicate_channel;
+  options.max_task_num = config.max_task_num;
+  Api api(options, tasks.get(), &metrics);
+  HttpOptions http_options;
+  http_options.address = config.address;
+  Result<std::unique_ptr<HttpServer>> http = HttpServer::Start(
+      http_options, [&api](const HttpRequest& request) { return api.Handle(request); });
+  if (!http.ok()) {
+    tasks->Stop();
+    return http.error();
+  }
+  LogInfo("listening on {} (port {})", config.address, (*http)->port());
+  const int signal = stop->Wait();
+  LogInfo("signal {}: stopping", signal);
+  tasks->Stop();  // first: requests that wait for it come back
+  (*http)->Stop();
+  return OkStatus();
+}
+
+}  // namespace
+
+int RunShell(const ServerConfig& config, const TaskServiceFactory& make_tasks) {
+  StopSignal stop(kStopLimit);
+  const Status status = Serve(config, make_tasks, &stop);
+  if (!status.ok()) {
+    LogError("cannot start: {}", status.error().message);
+    return 1;
+  }
+  LogInfo("stopped");
+  return 0;
+}
+
+}  // namespace cdc

@@ -88,6 +88,8 @@ struct TextRow {
 // What only the words tell (code 65535 of 2.3, and most of milvus-lite). First match wins.
 constexpr TextRow kTexts[] = {
     {"not supported in streaming mode", kFatal, ErrorKind::kUnsupported, Effect::kNone},
+    // ReplicateMessage of rows stamped more than 2 s ahead of the target's clock: passes by itself.
+    {"failRemainRequest", kRetry, ErrorKind::kOther, Effect::kNone},
     {"please release it first", kRetry, ErrorKind::kOther, Effect::kNone},
     {"call release() first", kRetry, ErrorKind::kOther, Effect::kNone},
     {"must drop all collections before drop database", kRetry, ErrorKind::kOther, Effect::kNone},
@@ -170,6 +172,15 @@ const char* Advice(ErrorKind kind, int grpc_code) {
   }
 }
 
+// The words alone do not tell that two clocks disagree.
+const char* ClockAdvice(std::string_view reason) {
+  return reason.find("failRemainRequest") == std::string_view::npos
+             ? ""
+             : "; rows are stamped ahead of the target's clock: check that the clocks of source "
+               "and "
+               "target agree within 2 seconds";
+}
+
 std::string OneLine(std::string_view text) {
   std::string line(text);
   for (char& c : line) {
@@ -207,8 +218,8 @@ std::optional<CodeRow> FindCode(int32_t code, int32_t error_code) {
 Error TranslateMilvusStatus(MilvusCallClass call, std::string_view method, int32_t code,
                             int32_t error_code, std::string_view reason) {
   const auto message = [&](ErrorKind kind) {
-    return Format("Milvus {}: {} (code {}){}", method, OneLine(reason),
-                  code != 0 ? code : error_code, Advice(kind, 0));
+    return Format("Milvus {}: {} (code {}){}{}", method, OneLine(reason),
+                  code != 0 ? code : error_code, Advice(kind, 0), ClockAdvice(reason));
   };
   // Words first where they are more precise than the number (2.6 answers code 2 for "never").
   for (const TextRow& row : kTexts) {

@@ -88,6 +88,8 @@ const std::vector<MilvusCase> kMilvusCases = {
     {65535, 1, "proxy not ready", kRetry, kUnavailable, kUnknownOutcome},
     {65535, 1, "service unavailable", kRetry, kUnavailable, kUnknownOutcome},
     {65535, 1, "request timed out", kRetry, kUnavailable, kUnknownOutcome},
+    {65535, 1, "getSegmentID failed: SegmentIDAllocator failRemainRequest unexpected error", kRetry,
+     kOther, kOther},
     {65535, 1, "invalid dimension: 0. should be in range 1 ~ 32768", kFatal, kOther, kOther},
     // milvus-lite 3.2.2.
     {100, 4, "collection 'none' does not exist", kFatal, kNotFound, kNotFound},

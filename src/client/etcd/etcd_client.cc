@@ -6,6 +6,7 @@
 #include <grpcpp/impl/rpc_method.h>
 #include <grpcpp/support/sync_stream.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <mutex>
@@ -19,6 +20,10 @@
 namespace cdc {
 namespace {
 
+constexpr int kMaxReconnectMillis = 500;
+// Long enough for a next attempt to connect, jitter included.
+constexpr std::chrono::microseconds kRetryConnect =
+    std::chrono::milliseconds(2 * kMaxReconnectMillis);
 constexpr char kRange[] = "/etcdserverpb.KV/Range";
 constexpr char kTxn[] = "/etcdserverpb.KV/Txn";
 constexpr char kWatch[] = "/etcdserverpb.Watch/Watch";
@@ -128,20 +133,22 @@ struct Connection {
   }
 
   // Nobody polls an idle channel of the blocking API: left alone, a lost connection would come back
-  // late or never. So wait for it here, until it is there or one attempt has failed.
+  // late or never. So wait for it here, until it is there or an attempt has failed.
   void Connect(size_t endpoint) {
     grpc::Channel* channel = endpoints[endpoint].channel.get();
-    const auto deadline =
-        std::chrono::system_clock::now() +
-        std::chrono::duration_cast<std::chrono::microseconds>(config.call_timeout);
+    const auto start = std::chrono::system_clock::now();
+    const auto timeout = std::chrono::duration_cast<std::chrono::microseconds>(config.call_timeout);
     grpc_connectivity_state state = channel->GetState(true);
-    while (state != GRPC_CHANNEL_READY && std::chrono::system_clock::now() < deadline) {
+    while (state != GRPC_CHANNEL_READY) {
       {
         std::lock_guard lock(mutex);
         if (closed) return;
       }
-      const auto slice = std::chrono::system_clock::now() + std::chrono::milliseconds(100);
-      if (!channel->WaitForStateChange(state, slice)) continue;
+      const auto now = std::chrono::system_clock::now();
+      // A quick refusal is over before the states in between can be seen.
+      const bool failing = state == GRPC_CHANNEL_TRANSIENT_FAILURE;
+      if (now - start > (failing ? std::min(timeout, kRetryConnect) : timeout)) return;
+      if (!channel->WaitForStateChange(state, now + std::chrono::milliseconds(50))) continue;
       const bool tried = state == GRPC_CHANNEL_CONNECTING;
       state = channel->GetState(true);
       if (tried && state == GRPC_CHANNEL_TRANSIENT_FAILURE) return;
@@ -426,7 +433,7 @@ grpc::ChannelArguments ChannelSettings(const EtcdConfig& config, bool tls) {
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMillis);
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);  // in fact the time to connect
   if (tls && !config.server_name.empty()) args.SetSslTargetNameOverride(config.server_name);
   return args;

@@ -1,0 +1,64 @@
+#include "client/milvus/meta_codec.h"
+
+#include <gtest/gtest.h>
+
+#include "milvus/meta.pb.h"
+
+namespace cdc {
+namespace {
+
+TEST(MetaCodec, TombstoneIsExactlyItsThreeBytes) {
+  EXPECT_TRUE(IsTombstone("\xE2\x9B\xBC"));
+  EXPECT_FALSE(IsTombstone(""));
+  EXPECT_FALSE(IsTombstone("\xE2\x9B\xBC "));
+}
+
+TEST(MetaCodec, StatesOfDatabasesCountDifferently) {
+  const ObjectState expected[] = {ObjectState::kCreated, ObjectState::kCreated,
+                                  ObjectState::kCreating, ObjectState::kDropping,
+                                  ObjectState::kDropped};
+  for (int state = 0; state < 5; ++state) {
+    wire::DatabaseMeta wire;
+    wire.set_state(state);
+    const auto database = DecodeDatabase(wire.SerializeAsString());
+    ASSERT_TRUE(database.ok());
+    EXPECT_EQ(database->state, expected[state]) << state;
+  }
+  const ObjectState of_collections[] = {ObjectState::kCreated, ObjectState::kCreating,
+                                        ObjectState::kDropping, ObjectState::kDropped};
+  for (int state = 0; state < 4; ++state) {
+    wire::CollectionMeta wire;
+    wire.set_state(state);
+    EXPECT_EQ(DecodeCollection(wire.SerializeAsString())->state, of_collections[state]) << state;
+  }
+}
+
+TEST(MetaCodec, IndexParametersAreTheUsersWhereThereAreAny) {
+  wire::FieldIndexMeta wire;
+  auto* stored = wire.mutable_index_info()->add_index_params();
+  stored->set_key("index_type");
+  stored->set_value("HNSW");
+  EXPECT_EQ(DecodeIndex(wire.SerializeAsString())->index.params,
+            (KeyValues{{"index_type", "HNSW"}}));
+  auto* given = wire.mutable_index_info()->add_user_index_params();
+  given->set_key("index_type");
+  given->set_value("AUTOINDEX");
+  wire.set_deleted(true);
+  const auto index = DecodeIndex(wire.SerializeAsString());
+  EXPECT_EQ(index->index.params, (KeyValues{{"index_type", "AUTOINDEX"}}));
+  EXPECT_TRUE(index->deleted);
+}
+
+TEST(MetaCodec, GarbageIsCorruptNotACrash) {
+  const std::string garbage = "\x0b\xff\xff";
+  EXPECT_EQ(DecodeCollection(garbage).error().disposition, Disposition::kCorrupt);
+  EXPECT_EQ(DecodeDatabase(garbage).error().disposition, Disposition::kCorrupt);
+  EXPECT_EQ(DecodeField(garbage).error().disposition, Disposition::kCorrupt);
+  EXPECT_EQ(DecodePartition(garbage).error().disposition, Disposition::kCorrupt);
+  EXPECT_EQ(DecodeAlias(garbage).error().disposition, Disposition::kCorrupt);
+  EXPECT_EQ(DecodeIndex(garbage).error().disposition, Disposition::kCorrupt);
+  EXPECT_EQ(DecodeCollectionLoad(garbage).error().disposition, Disposition::kCorrupt);
+}
+
+}  // namespace
+}  // namespace cdc

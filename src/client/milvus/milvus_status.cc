@@ -88,6 +88,9 @@ struct TextRow {
 // What only the words tell (code 65535 of 2.3, and most of milvus-lite). First match wins.
 constexpr TextRow kTexts[] = {
     {"not supported in streaming mode", kFatal, ErrorKind::kUnsupported, Effect::kNone},
+    // A standby asked about a collection whose source timestamp its own clock has not reached yet.
+    {"no value found: collection not found", kRetry, ErrorKind::kOther, Effect::kNone},
+    {"key not found[key=", kRetry, ErrorKind::kOther, Effect::kNone},
     // ReplicateMessage of rows stamped more than 2 s ahead of the target's clock: passes by itself.
     {"failRemainRequest", kRetry, ErrorKind::kOther, Effect::kNone},
     {"please release it first", kRetry, ErrorKind::kOther, Effect::kNone},
@@ -174,11 +177,12 @@ const char* Advice(ErrorKind kind, int grpc_code) {
 
 // The words alone do not tell that two clocks disagree.
 const char* ClockAdvice(std::string_view reason) {
-  return reason.find("failRemainRequest") == std::string_view::npos
-             ? ""
-             : "; rows are stamped ahead of the target's clock: check that the clocks of source "
-               "and "
-               "target agree within 2 seconds";
+  for (const char* text : {"failRemainRequest", "no value found", "key not found[key="}) {
+    if (reason.find(text) == std::string_view::npos) continue;
+    return "; timestamps may be ahead of the target's clock: check that the clocks of source and "
+           "target agree within 2 seconds";
+  }
+  return "";
 }
 
 std::string OneLine(std::string_view text) {

@@ -27,9 +27,9 @@ Result<std::string> ReachTarget(MilvusClient& client, const TargetAddress& addre
 }
 
 Error Unreachable(const MilvusClient& client, const Error& error) {
+  const char* advice = error.IsRetry() ? "; check the address, that it runs, and the token" : "";
   return {error.disposition, error.kind,
-          Format("cannot reach Milvus at {}: {}; check the address, that it runs, and the token",
-                 client.endpoint(), error.message)};
+          Format("cannot reach Milvus at {}: {}{}", client.endpoint(), error.message, advice)};
 }
 
 }  // namespace

@@ -1,0 +1,66 @@
+#include <algorithm>
+
+#include "base/format.h"
+#include "simulation.h"
+
+namespace cdc::sim {
+
+Plan Plan::FromSeed(uint64_t seed) {
+  Plan plan;
+  plan.seed = seed;
+  Random random(seed ^ 0x5EEDull);
+  plan.replicate = random.Chance(0.55);
+  plan.tasks = random.Chance(0.25) ? 2 : 1;
+  plan.source.pchannels = static_cast<int>(random.Between(1, 4));
+  plan.source.duplicates = random.Chance(0.5) ? 0.05 : 0;
+  plan.source.disorder_ms = random.Chance(0.8) ? 500 : 20;
+  plan.target.replicate = plan.replicate;
+  plan.workload.max_shards = std::min(plan.source.pchannels, 3);
+  plan.target.pchannels =
+      random.Chance(0.5) ? plan.source.pchannels
+                         : static_cast<int>(random.Between(plan.workload.max_shards, 5));
+  plan.target.settle = random.Millis(200, 1000);
+  plan.workload.max_collections = static_cast<int>(random.Between(1, 6));
+  plan.workload.pause_ms = random.Between(8, 50);
+  plan.workload.ddl = random.Chance(0.3) ? 0.03 : 0.2;
+  plan.workload.renames = random.Chance(0.5);
+  plan.workload.decorations = random.Chance(0.3);
+  plan.map_names = random.Chance(0.3);
+  plan.length = random.Millis(4000, 10000);
+  if (random.Chance(0.25)) {  // little memory
+    plan.source.max_padding = 800;
+    plan.source.oversized = 0.01;
+    plan.memory_limit = 16 << 10;
+    plan.memory_reserve = 2 << 10;
+    plan.read_bytes = 4 << 10;
+  }
+  const double harm = random.Chance(0.15) ? 0 : random.Chance(0.5) ? 0.3 : 1.0;
+  const auto some = [&](double rate) { return random.Chance(0.6) ? rate * harm : 0.0; };
+  plan.source_faults.read_error = some(0.03);
+  plan.source_faults.slow_read = some(0.02);
+  plan.source_faults.refresh_error = some(0.2);
+  plan.store_faults.error = some(0.05);
+  plan.store_faults.slow = some(0.1);
+  plan.target_faults.send_error = some(0.08);
+  plan.target_faults.send_slow = some(0.05);
+  plan.target_faults.admin_error = some(0.2);
+  plan.target_faults.drain_error = some(0.1);
+  plan.crash = some(0.4);
+  plan.restart = some(0.15);
+  plan.pause = some(0.15);
+  plan.outage = some(0.1);
+  plan.etcd_outage = some(0.1);
+  return plan;
+}
+
+std::string Plan::ToString() const {
+  return Format(
+      "seed {} {} tasks {} channels {}->{} shards {} collections {} ddl {} renames {} decorations {} "
+      "memory {} crash {} restart {} pause {} outage {} send_error {} admin_error {} store_error {}",
+      seed, replicate ? "replicate" : "api", tasks, source.pchannels, target.pchannels,
+      workload.max_shards, workload.max_collections, workload.ddl, workload.renames,
+      workload.decorations, memory_limit, crash, restart, pause, outage, target_faults.send_error,
+      target_faults.admin_error, store_faults.error);
+}
+
+}  // namespace cdc::sim

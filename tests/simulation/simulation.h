@@ -1,0 +1,118 @@
+// One simulated replication: a source with a random workload, a target, our process with its crashes
+// and restarts, faults on every side; then everything heals and both sides must be equal.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/lane_set.h"
+#include "pipeline/read_governor.h"
+#include "pipeline/replication.h"
+#include "sim_feeds.h"
+#include "sim_source.h"
+#include "sim_store.h"
+#include "sim_target.h"
+#include "sim_workload.h"
+
+namespace cdc::sim {
+
+inline constexpr Duration kProbeInterval = std::chrono::milliseconds(250);
+// What a source of these simulations may write to its log before the tick that covers it.
+inline constexpr size_t kUntickedBytes = 64 << 10;
+
+struct Plan {
+  uint64_t seed = 0;
+  bool trace = false;
+  bool replicate = true;
+  int tasks = 1;
+  SourceOptions source;
+  TargetOptions target;
+  WorkloadOptions workload;
+  bool map_names = false;
+  size_t memory_limit = 128 << 20;
+  size_t memory_reserve = 1 << 20;
+  size_t read_bytes = 1 << 20;
+  SourceFaults source_faults;
+  StoreFaults store_faults;
+  TargetFaults target_faults;
+  double crash = 0;    // chance per second
+  double restart = 0;  // clean stops
+  double pause = 0;    // of one task
+  double outage = 0;   // of the target
+  double etcd_outage = 0;
+  Duration length = std::chrono::seconds(8);
+
+  // Everything follows from the seed.
+  static Plan FromSeed(uint64_t seed);
+  std::string ToString() const;
+};
+
+struct Outcome {
+  std::string failure;  // empty: all is well
+  uint64_t events = 0;
+  uint64_t rows = 0;
+  uint64_t lives = 0;
+  uint64_t replayed = 0;
+  uint64_t late = 0;
+  uint64_t calls = 0;
+};
+
+class Simulation {
+ public:
+  explicit Simulation(const Plan& plan);
+  ~Simulation();
+  Outcome Run();
+
+ private:
+  struct Task {
+    std::string id;
+    Selection selection;
+    std::unique_ptr<Replication> running;
+    SimCatalogFeed* feed = nullptr;  // owned by `running`
+    size_t safe_checked = 0;         // messages below were seen readable
+    bool paused = false;
+    bool stopping = false;
+  };
+
+  void StartLife();
+  void StartTask(Task* task);
+  void EndLife();
+  void Crash();
+  void StopAll();
+  void StopTask(Task* task, std::function<void()> done);
+  void PauseTask(Task* task);
+  void Trouble();  // every 100 ms: does something go wrong?
+  void Probe();    // every 250 ms: invariants
+  void CheckSafeTime(Task* task);
+  void CheckMemory();
+  void Heal();
+  bool RunFor(Duration time);
+  std::string Difference() const;
+  std::string CompareCollection(const ModelCollection& model, const TargetState& target) const;
+  std::string Dump() const;
+  const Task* TaskOf(CollectionId id) const;
+  std::map<std::string, TaskProgress> FirstProgress() const;
+
+  Plan plan_;
+  SimExecutor executor_;
+  Random random_;
+  Report report_;
+  SimSource source_;
+  SimStore store_;
+  SimTarget target_;
+  SimLog log_;
+  Workload workload_;
+  std::vector<Task> tasks_;
+  std::unique_ptr<LaneSet> lanes_;
+  std::unique_ptr<ReadGovernor> governor_;
+  uint64_t life_ = 0;
+  bool up_ = false;
+  bool stopping_ = false;
+  bool healed_ = false;
+};
+
+}  // namespace cdc::sim

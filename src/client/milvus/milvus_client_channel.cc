@@ -5,8 +5,8 @@
 
 #include <condition_variable>
 #include <fstream>
+#include <map>
 #include <mutex>
-#include <set>
 #include <sstream>
 
 #include "base/format.h"
@@ -107,22 +107,28 @@ struct InFlight {
 
 }  // namespace
 
+// Calls in flight and calls that ended. gRPC may only lose its last channel on a thread that is not
+// its own (it would join itself), and a ClientContext holds its channel: so contexts are kept here
+// until a caller's thread throws them away.
+struct MilvusChannel::Calls {
+  std::mutex mutex;
+  std::condition_variable idle;
+  std::map<InFlight*, std::unique_ptr<InFlight>> in_flight;
+  std::vector<std::unique_ptr<InFlight>> ended;
+};
+
 struct MilvusChannel::State {
   std::string token;
   std::string authorization;
   std::unique_ptr<Stub> stub;
-
-  std::mutex mutex;
-  std::condition_variable idle;
-  std::set<std::shared_ptr<InFlight>> in_flight;
-  bool closed = false;
+  std::shared_ptr<Calls> calls = std::make_shared<Calls>();
 };
 
-MilvusChannel::MilvusChannel(std::shared_ptr<State> state) : state_(std::move(state)) {}
+MilvusChannel::MilvusChannel(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const TargetAddress& address) {
   CDC_ASSIGN_OR_RETURN(auto credentials, Credentials(address));
-  auto state = std::make_shared<State>();
+  auto state = std::make_unique<State>();
   state->token = address.token;
   if (!address.token.empty()) state->authorization = Base64(address.token);
   const bool ipv6 = address.host.find(':') != std::string::npos && address.host.front() != '[';
@@ -134,10 +140,15 @@ Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const TargetAddress& 
 }
 
 MilvusChannel::~MilvusChannel() {
-  std::unique_lock lock(state_->mutex);
-  state_->closed = true;
-  for (const auto& call : state_->in_flight) call->context.TryCancel();
-  state_->idle.wait(lock, [&] { return state_->in_flight.empty(); });
+  Calls& calls = *state_->calls;
+  std::vector<std::unique_ptr<InFlight>> ended;
+  std::unique_lock lock(calls.mutex);
+  // A callback may start another call meanwhile: ask again until none is left.
+  while (!calls.in_flight.empty()) {
+    for (const auto& [key, call] : calls.in_flight) call->context.TryCancel();
+    calls.idle.wait_for(lock, std::chrono::milliseconds(10));
+  }
+  ended.swap(calls.ended);
 }
 
 std::string MilvusChannel::Redact(std::string text) const {
@@ -153,7 +164,8 @@ std::string MilvusChannel::Redact(std::string text) const {
 void MilvusChannel::Call(const char* method, MilvusCallClass call_class, const Slices& request,
                          const std::string& database, Duration timeout,
                          std::function<void(Result<std::string>)> done) {
-  auto call = std::make_shared<InFlight>();
+  auto owned = std::make_unique<InFlight>();
+  InFlight* call = owned.get();
   call->context.set_deadline(
       std::chrono::system_clock::now() +
       std::chrono::duration_cast<std::chrono::system_clock::duration>(timeout));
@@ -163,11 +175,13 @@ void MilvusChannel::Call(const char* method, MilvusCallClass call_class, const S
   if (!database.empty()) call->context.AddMetadata("dbname", database);
   call->request = ToBuffer(request);
   call->done = std::move(done);
+  std::vector<std::unique_ptr<InFlight>> ended;  // destroyed outside the lock
   {
-    std::lock_guard lock(state_->mutex);
-    state_->in_flight.insert(call);
+    std::lock_guard lock(state_->calls->mutex);
+    ended.swap(state_->calls->ended);
+    state_->calls->in_flight.emplace(call, std::move(owned));
   }
-  auto finish = [this, state = state_, call, call_class, method](grpc::Status status) {
+  auto finish = [this, calls = state_->calls, call, call_class, method](grpc::Status status) {
     auto callback = std::move(call->done);
     if (status.ok()) {
       callback(ToString(call->response));
@@ -176,9 +190,13 @@ void MilvusChannel::Call(const char* method, MilvusCallClass call_class, const S
                                    Redact(status.error_message())));
     }
     callback = nullptr;
-    std::lock_guard lock(state->mutex);
-    state->in_flight.erase(call);
-    if (state->in_flight.empty()) state->idle.notify_all();
+    call->request.Clear();  // large, and perhaps the last owner of a source message
+    call->response.Clear();
+    std::lock_guard lock(calls->mutex);
+    const auto it = calls->in_flight.find(call);
+    calls->ended.push_back(std::move(it->second));
+    calls->in_flight.erase(it);
+    if (calls->in_flight.empty()) calls->idle.notify_all();
   };
   state_->stub->UnaryCall(&call->context, Format("/milvus.proto.milvus.MilvusService/{}", method),
                           {}, &call->request, &call->response, std::move(finish));

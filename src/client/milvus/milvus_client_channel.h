@@ -33,9 +33,10 @@ class MilvusChannel {
   std::string Redact(std::string text) const;
 
  private:
+  struct Calls;
   struct State;
-  explicit MilvusChannel(std::shared_ptr<State> state);
-  std::shared_ptr<State> state_;
+  explicit MilvusChannel(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace cdc

@@ -13,11 +13,13 @@ namespace cdc {
 
 using namespace std::chrono_literals;
 
-// Deadlines: metadata calls wait for the target's etcd, writes for its log, flush for its data
+// Deadlines: metadata calls wait for the target's etcd, writes for its log.
 // nodes.
 inline constexpr Duration kReadTimeout = 10s;
 inline constexpr Duration kDdlTimeout = 30s;
 inline constexpr Duration kWriteTimeout = 60s;
+// A standby answers a flush only once ticks have made its data nodes watch the channels.
+inline constexpr Duration kFlushTimeout = 10s;
 
 struct MilvusClient::Impl {
   std::unique_ptr<MilvusChannel> channel;

@@ -120,6 +120,7 @@ class Reconciler {
   void InjectDrops(Object* object, ChangeKind kind, PartitionId partition, Timestamp ts,
                    std::function<void()> done);
   const Object* HolderOf(const TargetName& name, CollectionId except) const;
+  bool WaitsForName(Object* object, const TargetName& name);
   PlanContext ContextFor(const Object& object) const;
   void ScheduleVerify();
   void Poll(CollectionId id);

@@ -54,10 +54,18 @@ void Reconciler::Step(CollectionId id) {
     return;
   }
   if (!object->actual) {
-    if (object->want && object->want->IsLive() && !object->dropped_at_source) CreateObject(object);
+    if (object->dropped_at_source) {
+      FinishDrop(object);  // intended, never made
+    } else if (object->want && object->want->IsLive()) {
+      CreateObject(object);
+    }
     return;
   }
   if (object->phase == ObjectPhase::kPending) MakeReady(object);
+  if (object->phase == ObjectPhase::kQuiet && object->dropped_at_source) {
+    object->phase = ObjectPhase::kReady;  // not renamed any more; its rows up to the drop may flow
+    host_->ResumeChannels();
+  }
   if (object->drop && object->drop->Complete() && object->in_flight == 0) {
     RunDrop(object);
     return;
@@ -72,14 +80,30 @@ void Reconciler::Step(CollectionId id) {
 
 const Object* Reconciler::HolderOf(const TargetName& name, CollectionId except) const {
   for (const auto& [id, object] : objects_) {
-    if (id != except && object.record && object.record->name == name) return &object;
+    if (id == except || !object.record) continue;
+    if (object.record->name == name || object.moving_to == name) return &object;
   }
   return nullptr;
 }
 
+// True while another collection of this task stands under `name`. One that is to be dropped or renamed
+// frees it by itself; any other is a mistake in the mapping, and said so.
+bool Reconciler::WaitsForName(Object* object, const TargetName& name) {
+  const Object* holder = HolderOf(name, object->id);
+  if (holder == nullptr) return false;
+  const bool frees = holder->dropped_at_source || holder->name != holder->record->name;
+  if (!frees) {
+    const Error error = RetryError(
+        Format("source collections {} and {} are both mapped to {}; change name_mapping",
+               holder->id, object->id, Text(name)));
+    host_->SetTrouble(TroubleKey(*object), &error);
+  }
+  return true;
+}
+
 void Reconciler::DescribeObject(Object* object) {
   const TargetName name = Candidates(*object).front();
-  if (!object->record && HolderOf(name, object->id) != nullptr) return;  // kicked when it is free
+  if (!object->record && WaitsForName(object, name)) return;  // kicked when it is free
   object->busy = true;
   admin_->Describe(name, WithObject(object->id, [this, name](Object* o, auto found) {
     if (!found.ok()) {
@@ -106,6 +130,16 @@ void Reconciler::OnDescribed(Object* object, std::optional<TargetCollection> fou
   if (found && IsOurs(*object, *found)) {
     Own(object, *std::move(found));
     return;
+  }
+  if (found && !object->record) {
+    for (const auto& [id, other] : objects_) {
+      if (!other.record || other.record->target_id != found->id) continue;
+      // One of ours that was renamed and not described since: it will move on.
+      const CollectionId self = object->id;
+      executor_->PostAfter(std::chrono::milliseconds(200),
+                           alive_.Guard([this, self] { Step(self); }));
+      return;
+    }
   }
   const std::vector<TargetName> names = Candidates(*object);
   const auto at = std::find(names.begin(), names.end(), asked);
@@ -201,6 +235,7 @@ void Reconciler::Own(Object* object, TargetCollection found) {
   }
   const bool changed = object->unrecorded || !object->record || *object->record != record;
   object->record = std::move(record);
+  object->moving_to = std::nullopt;
   object->actual = std::move(found);
   object->addresses.clear();
   object->described = true;
@@ -256,7 +291,7 @@ void Reconciler::MakeReady(Object* object) {
 // ---- create -----------------------------------------------------------------------------------
 
 void Reconciler::CreateObject(Object* object) {
-  if (HolderOf(object->name, object->id) != nullptr) return;  // kicked when it is free
+  if (WaitsForName(object, object->name)) return;  // kicked when it is free
   object->busy = true;
   const CollectionId id = object->id;
   EnsureDatabase(object->name.database, WithObject(id, [this](Object* o, const Status& status) {
@@ -439,6 +474,7 @@ void Reconciler::RenameTo(Object* object, TargetName name) {
     step.kind = DdlStep::Kind::kRenameCollection;
     step.name = o->record->name;
     step.new_name = name;
+    o->moving_to = name;
     o->busy = true;
     admin_->Apply(step, WithObject(o->id, [this, step](Object* renamed, const Status& result) {
       renamed->described = false;
@@ -447,6 +483,7 @@ void Reconciler::RenameTo(Object* object, TargetName name) {
         return;
       }
       renamed->record->name = step.new_name;
+      renamed->moving_to = std::nullopt;
       Persist(renamed, [this](Object* recorded) {
         KickAll();
         Step(recorded->id);

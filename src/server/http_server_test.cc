@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <future>
 #include <stdexcept>
@@ -59,7 +60,12 @@ class Client {
     }
     return Take(head + 4 + length);
   }
-  bool Closed() { return !More(); }
+  // Waits for the server to close; false when it says something or lets the wait run out.
+  bool Closed() {
+    char byte = 0;
+    const ssize_t n = recv(fd_, &byte, 1, 0);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+  }
 
  private:
   bool More() {

@@ -90,6 +90,7 @@ TEST(RequestTest, InputThatCouldBreakAParserIsOnlyRefused) {
   const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
   std::string objects;
   for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
+  EXPECT_THAT(FailureOf(ParseRequest(deep, Limits())).message, HasSubstr("nested too deeply"));
   const std::string bodies[] = {
       deep,
       "{\"request_type\":\"create\",\"request_data\":{\"collection_infos\":" + deep + "}}",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab.client import Client, Key, Row
+from lab.client import Client, Index, Key, Row
 
 _SHOWN = 8
 
@@ -38,10 +38,11 @@ class Traits:
     exact_json: bool = True  # keeps the bytes of JSON, not only the value
     keeps_auto_id: bool = True
     keeps_descriptions: bool = True
-    keeps_index_names: bool = True
+    keeps_index_names: bool = True  # and an empty `params` among the parameters
     keeps_shards: bool = True
     keeps_created_timestamp: bool = False
     keeps_array_element_limits: bool = True
+    describes_aliases: bool = True  # with DescribeCollection
     partition_load: bool = True
 
 
@@ -54,6 +55,7 @@ LITE = Traits(
     keeps_index_names=False,
     keeps_shards=False,
     keeps_array_element_limits=False,
+    describes_aliases=False,
     partition_load=False,
 )
 
@@ -184,6 +186,16 @@ def _field(field: Any, traits: Traits) -> dict[str, Any]:
     return seen
 
 
+def _aliases_by_list(place: Place) -> list[str]:
+    return place.client.list_aliases(place.db, place.name)
+
+
+def _index(index: Index, traits: Traits) -> tuple[Any, ...]:
+    if traits.keeps_index_names:
+        return (index.name, index.field, index.params)
+    return (index.field, tuple(pair for pair in index.params if pair[1] != "{}"))
+
+
 def _object(place: Place, traits: Traits) -> dict[str, Any]:
     """Everything about a collection that replication keeps, by name."""
     described = place.client.describe(place.db, place.name)
@@ -197,11 +209,10 @@ def _object(place: Place, traits: Traits) -> dict[str, Any]:
     seen["dynamic field"] = schema.enable_dynamic_field
     seen["partitions"] = partitions
     seen["aliases"] = sorted(described.aliases)
+    if not traits.describes_aliases and not described.aliases:
+        seen["aliases"] = _aliases_by_list(place)
     seen["properties"] = sorted((p.key, p.value) for p in described.properties)
-    seen["indexes"] = [
-        (index.name if traits.keeps_index_names else index.field, index.field, index.params)
-        for index in indexes
-    ]
+    seen["indexes"] = [_index(index, traits) for index in indexes]
     seen["load state"] = place.client.load_state(place.db, place.name)
     if traits.partition_load:
         for partition in partitions:

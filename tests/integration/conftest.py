@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from lab.places import cdc_binary
-from lab.process import end_all_on_signals
 from lab.stack import Stack, Target
 from tests.integration.scenario import Scenario
 
@@ -17,7 +16,9 @@ _numbers = itertools.count(1)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remembers the outcome for the fixtures, and shows the server's log with a failure."""
     report = yield
     setattr(item, f"_{report.when}", report)
@@ -31,8 +32,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     if not cdc_binary().is_file():
         pytest.fail(f"{cdc_binary()} is missing: run ./x build first", pytrace=False)
-    end_all_on_signals()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)  # ends the run through the fixtures
     stack = Stack()
     try:
         stack.start()

@@ -1,4 +1,4 @@
-"""One replication under test: names, tasks, seeded collections, and the check that both are equal."""
+"""One replication under test: its names, tasks and collections, and the check for equality."""
 
 from __future__ import annotations
 

@@ -72,11 +72,10 @@ def test_promoted_standby_takes_deletes_upserts_and_inserts(own: Stack) -> None:
 
 
 def _loaded(client: Client, all_seeded: list[Seeded]) -> None:
-    for seeded in all_seeded:
-        until(
-            f"{seeded.name} is loaded on the standby",
-            lambda name=seeded.name: client.load_state("default", name) == "Loaded",
-        )
+    def loaded() -> bool:
+        return all(client.load_state("default", s.name) == "Loaded" for s in all_seeded)
+
+    until("all are loaded on the standby", loaded)
 
 
 def _takes_ordinary_writes(seeded: Seeded) -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from lab.bulk import Bulk
-from lab.comparer import compare_by_scan, compare_objects
+from lab.comparer import Place, Traits, compare_by_scan, compare_objects
 from lab.waiting import until
 from tests.integration.scenario import Scenario, on
 
@@ -40,6 +40,14 @@ class Writer(threading.Thread):
             self.error = error
 
 
+def _wait_for_round(writer: Writer, wanted: int) -> None:
+    until(f"round {wanted}", lambda: writer.rounds_done >= wanted or writer.error, 120)
+
+
+def _wait_objects_equal(source: Place, target: Place, traits: Traits) -> None:
+    until("the objects are equal", lambda: not compare_objects(source, target, traits))
+
+
 def _run(scenario: Scenario, kill: bool) -> None:
     task = scenario.start_task()
     databases = ["default", scenario.database("db")]
@@ -51,7 +59,7 @@ def _run(scenario: Scenario, kill: bool) -> None:
     writer.start()
     if kill:
         for wanted in (2, 5):
-            until(f"round {wanted}", lambda n=wanted: writer.rounds_done >= n or writer.error, 120)
+            _wait_for_round(writer, wanted)
             scenario.cdc.restart(hard=True)
     writer.join()
     assert writer.error is None, writer.error
@@ -62,10 +70,7 @@ def _run(scenario: Scenario, kill: bool) -> None:
         place = scenario.target_place_of(bulk.db, bulk.name)
         source = scenario.source_place_of(bulk.db, bulk.name)
         assert source.client.count(bulk.db, bulk.name) == len(bulk.alive) == ROWS - CHANGED
-        until(
-            "the objects are equal",
-            lambda s=source, t=place: not compare_objects(s, t, scenario.target.traits),
-        )
+        _wait_objects_equal(source, place, scenario.target.traits)
         differences = compare_by_scan(source, place, scenario.target.traits)
         assert not differences, "\n".join(differences)
     assert memory < MEMORY_LIMIT_MB, f"{memory:.0f} MB resident at the highest"

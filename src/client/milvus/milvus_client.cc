@@ -153,7 +153,7 @@ void MilvusClient::Flush(const TargetName& name, MilvusDone<Status> done) {
   request.set_db_name(name.database);
   request.add_collection_names(name.collection);
   CallMilvus<wire::FlushResponse>(*impl_->channel, "Flush", kWrite, request, name.database,
-                                  kDdlTimeout,
+                                  kFlushTimeout,
                                   [done = std::move(done)](Result<wire::FlushResponse> answer) {
                                     done(answer ? OkStatus() : Status(answer.error()));
                                   });

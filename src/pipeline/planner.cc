@@ -81,13 +81,18 @@ std::optional<DdlStep> ReleaseAll(const TargetCollection& actual) {
   return Make(DdlStep::Kind::kReleaseCollection, actual);
 }
 
+// milvus-lite names every index after its field.
+bool SameName(const SourceIndex& want, const std::string& field, const TargetIndex& actual) {
+  return actual.field == field && (actual.name == want.name || actual.name == field);
+}
+
 std::optional<DdlStep> IndexStep(const SourceCollection& want, const TargetCollection& actual,
                                  const PlanContext& context) {
   const auto fits = [&](const TargetIndex& index) {
     if (context.stale_indexes.contains(index.name)) return false;
     return std::any_of(want.indexes.begin(), want.indexes.end(), [&](const auto& entry) {
       const Field* field = FieldById(want.schema, entry.second.field_id);
-      return entry.second.name == index.name && field != nullptr && field->name == index.field &&
+      return field != nullptr && SameName(entry.second, field->name, index) &&
              SameParams(entry.second.params, index.params);
     });
   };
@@ -100,10 +105,12 @@ std::optional<DdlStep> IndexStep(const SourceCollection& want, const TargetColle
     return step;
   }
   for (const auto& [id, index] : want.indexes) {
-    const bool there = std::any_of(actual.indexes.begin(), actual.indexes.end(),
-                                   [&](const TargetIndex& t) { return t.name == index.name; });
     const Field* field = FieldById(want.schema, index.field_id);
-    if (there || field == nullptr) continue;
+    if (field == nullptr) continue;
+    const bool there = std::any_of(
+        actual.indexes.begin(), actual.indexes.end(),
+        [&](const TargetIndex& t) { return t.name == index.name || SameName(index, field->name, t); });
+    if (there) continue;
     DdlStep step = Make(DdlStep::Kind::kCreateIndex, actual);
     step.field = field->name;
     step.index = index.name;

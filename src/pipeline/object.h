@@ -32,6 +32,7 @@ struct Object {
   bool vanished = false;           // absent from etcd without a mark: never a reason to drop
   TargetName name;                 // where it belongs on the target
   std::optional<ObjectRecord> record;
+  std::optional<TargetName> moving_to;  // of a rename whose outcome is not known yet
   bool unrecorded = false;                 // `record` is newer than what is durable
   std::optional<TargetCollection> actual;  // as last described
   bool described = false;                  // `actual` is fresh since the last doubt

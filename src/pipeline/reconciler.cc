@@ -316,6 +316,9 @@ Routing Reconciler::Route(Channel* channel, const Change& change) {
     return {Routing::Kind::kSkip, nullptr, {}};
   }
   if (change.partition_id != kAllPartitions) {
+    if (object->dropped_at_source && !object->record->partitions.contains(change.partition_id)) {
+      return {Routing::Kind::kSkip, nullptr, {}};  // not made any more: its rows go with the drop
+    }
     const auto barrier = object->partition_drops.find(change.partition_id);
     if (barrier != object->partition_drops.end() &&
         !barrier->second.IsWaitingFor(channel->name())) {
@@ -347,7 +350,11 @@ Routing Reconciler::AskCatalog(const Change& change) {
     };
     if (!status.ok()) {
       host_->SetTrouble("catalog", &status.error());
-      executor_->PostAfter(std::chrono::milliseconds(500), alive_.Guard(again));
+      // The next update may answer without another question: the warning ends with the wait.
+      executor_->PostAfter(std::chrono::milliseconds(500), alive_.Guard([this, again] {
+        host_->SetTrouble("catalog", nullptr);
+        again();
+      }));
       return;
     }
     host_->SetTrouble("catalog", nullptr);

@@ -168,12 +168,11 @@ void SimTarget::CheckDropAllowed(const TargetState& state, PartitionId source_pa
     const MessageInfo& info = source_->messages()[seq];
     if (info.position == 0 || info.position > ends->second[info.pchannel]) continue;
     if (!whole && info.partition != source_partition) continue;
-    // Rows of partitions that were dropped, or never made before the drop was seen, may be skipped.
-    const bool partition_there =
-        info.partition != kAllPartitions && model.meta.partitions.contains(info.partition) &&
-        model.meta.partitions.at(info.partition).state == ObjectState::kCreated &&
-        state.meta.partitions.contains(model.meta.partitions.at(info.partition).name);
-    if (whole && !partition_there) continue;
+    // Rows of partitions that were not made before the drop was seen may be skipped.
+    const auto partition = model.meta.partitions.find(info.partition);
+    if (whole && (partition == model.meta.partitions.end() || partition->second.name != "_default")) {
+      continue;
+    }
     if (!IsApplied(seq)) {
       report_->Violation("{} (partition {}) is dropped before its message {} of ts {} was applied",
                          model.meta.name, source_partition, seq, info.ts);

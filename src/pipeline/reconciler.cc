@@ -289,6 +289,9 @@ void Reconciler::Erase(CollectionId id) {
   }
   if (object->drop) AckTokens(*object->drop);
   for (const auto& [partition, barrier] : object->partition_drops) AckTokens(barrier);
+  for (const char* what : {"object", "refused", "vanished"}) {
+    host_->SetTrouble(Format("{} {}", what, id), nullptr);
+  }
   absent_.insert(id);
   with_barriers_.erase(id);
   objects_.erase(id);

@@ -442,19 +442,24 @@ void Reconciler::ScheduleVerify() {
 
 // True when a rename is under way.
 bool Reconciler::RunRename(Object* object) {
+  const auto let_rows_flow = [&] {
+    if (object->phase != ObjectPhase::kQuiet) return;
+    object->phase = ObjectPhase::kReady;
+    host_->ResumeChannels();
+  };
   if (object->record->name == object->name) {
-    if (object->phase == ObjectPhase::kQuiet) {
-      object->phase = ObjectPhase::kReady;
-      host_->ResumeChannels();
-    }
+    let_rows_flow();
     return false;
   }
   TargetName next = object->name;
   if (const Object* holder = HolderOf(next, object->id)) {
     const bool holder_moves = holder->record->name != holder->name && !holder->dropped_at_source;
     const bool parked = object->record->name == SwapName(*object);
-    // Rows keep flowing under the old name meanwhile: a drop that frees the name may wait for them.
-    if (!holder_moves || parked || object->id > holder->id) return false;
+    // Rows flow under the present name meanwhile: a drop that frees the other may wait for them.
+    if (!holder_moves || parked || object->id > holder->id) {
+      let_rows_flow();
+      return false;
+    }
     next = SwapName(*object);
   }
   object->phase = ObjectPhase::kQuiet;

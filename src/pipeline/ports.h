@@ -162,7 +162,8 @@ struct ObjectRecord {
   CollectionId target_id = 0;  // 0: creation intended, outcome unknown
   Timestamp created_ts = 0;    // of the target
   std::vector<std::string> pchannels;  // source channels, for a drop when etcd has forgotten them
-  std::map<PartitionId, PartitionId> partitions;  // source id -> target id, of those that exist there
+  // Source id -> target id, of those that exist there; 0: creation intended, outcome unknown.
+  std::map<PartitionId, PartitionId> partitions;
   bool operator==(const ObjectRecord&) const = default;
 };
 

@@ -319,7 +319,9 @@ Routing Reconciler::Route(Channel* channel, const Change& change) {
     return {Routing::Kind::kSkip, nullptr, {}};
   }
   if (change.partition_id != kAllPartitions) {
-    if (object->dropped_at_source && !object->record->partitions.contains(change.partition_id)) {
+    const auto made = object->record->partitions.find(change.partition_id);
+    if (object->dropped_at_source &&
+        (made == object->record->partitions.end() || made->second == 0)) {
       return {Routing::Kind::kSkip, nullptr, {}};  // not made any more: its rows go with the drop
     }
     const auto barrier = object->partition_drops.find(change.partition_id);
@@ -391,7 +393,7 @@ std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object
   if (lanes_->merging() && to->vchannel.empty()) return nullptr;
   if (partition != kAllPartitions) {
     const auto target = object->record->partitions.find(partition);
-    if (target == object->record->partitions.end()) return nullptr;
+    if (target == object->record->partitions.end() || target->second == 0) return nullptr;
     to->partition_id = target->second;
     for (const auto& [name, id] : actual.partitions) {
       if (id == target->second) to->partition = name;
@@ -403,6 +405,7 @@ std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object
     to->primary_key = key_field->id;
     to->primary_key_name = key_field->name;
   }
+  to->upsert_replaces = !actual.vchannels.empty();  // milvus-lite, the one without channels, merges
   to->partition_key = schema.PartitionKey() != nullptr;
   object->addresses.emplace(key, to);
   return to;

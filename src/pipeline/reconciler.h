@@ -100,6 +100,7 @@ class Reconciler {
   bool IsOurs(const Object& object, const TargetCollection& found) const;
   void OnStranger(Object* object, TargetCollection found);
   void Own(Object* object, TargetCollection found);
+  bool OwnPartitions(Object* object, ObjectRecord* record, const TargetCollection& found) const;
   void CreateObject(Object* object);
   void EnsureDatabase(const std::string& name, Callback<Status> done);
   void MakeReady(Object* object);
@@ -113,6 +114,7 @@ class Reconciler {
   bool RunRename(Object* object);
   void RenameTo(Object* object, TargetName name);
   bool RunPlanned(Object* object);
+  bool BeginPartition(Object* object, const DdlStep& step);
   void ApplyStep(Object* object, DdlStep step, bool soft);
   void OnStepDone(CollectionId id, DdlStep step, bool soft, Status status);
   void RetryLater(Object* object, const std::string& what, const Error& error);

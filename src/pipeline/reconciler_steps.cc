@@ -211,27 +211,11 @@ void Reconciler::Own(Object* object, TargetCollection found) {
                                   found.vchannels.size())));
     return;
   }
-  std::set<PartitionId> mapped;
-  for (const auto& [source, target] : record.partitions) {
-    const bool there = std::any_of(found.partitions.begin(), found.partitions.end(),
-                                   [&](const auto& p) { return p.second == target; });
-    if (!there && !object->partition_drops.contains(source) && !object->dropped_at_source) {
-      host_->Fail(FatalError(Format("a partition of collection {} was dropped on the target by "
-                                    "somebody else; delete this task and create it again",
-                                    Text(found.name))));
-      return;
-    }
-    mapped.insert(target);
-  }
-  if (object->want) {
-    for (const auto& [source, partition] : object->want->partitions) {
-      const auto target = found.partitions.find(partition.name);
-      if (partition.state != ObjectState::kCreated || record.partitions.contains(source) ||
-          target == found.partitions.end() || mapped.contains(target->second)) {
-        continue;
-      }
-      record.partitions[source] = target->second;
-    }
+  if (!OwnPartitions(object, &record, found)) {
+    host_->Fail(FatalError(Format("a partition of collection {} was dropped on the target by "
+                                  "somebody else; delete this task and create it again",
+                                  Text(found.name))));
+    return;
   }
   const bool changed = object->unrecorded || !object->record || *object->record != record;
   object->record = std::move(record);
@@ -248,6 +232,36 @@ void Reconciler::Own(Object* object, TargetCollection found) {
   } else {
     Step(object->id);
   }
+}
+
+// Pairs partitions by what is recorded, else by name. False: one of ours is missing on the target.
+bool Reconciler::OwnPartitions(Object* object, ObjectRecord* record,
+                               const TargetCollection& found) const {
+  std::set<PartitionId> taken;
+  for (const auto& [source, target] : record->partitions) {
+    if (target == 0) continue;
+    taken.insert(target);
+    const bool there = std::any_of(found.partitions.begin(), found.partitions.end(),
+                                   [&, id = target](const auto& p) { return p.second == id; });
+    if (there || object->dropped_at_source || !object->want) continue;
+    // Gone is wrong only for what lives at the source: a drop of ours may have outrun its record.
+    const auto want = object->want->partitions.find(source);
+    if (want == object->want->partitions.end() || want->second.state != ObjectState::kCreated) continue;
+    return false;
+  }
+  if (!object->want) return true;
+  for (const auto& [source, partition] : object->want->partitions) {
+    const auto target = found.partitions.find(partition.name);
+    if (target == found.partitions.end() || taken.contains(target->second)) continue;
+    const auto known = record->partitions.find(source);
+    // One that is being dropped is ours only if we had begun to make it.
+    const bool pair = known == record->partitions.end() ? partition.state == ObjectState::kCreated
+                                                        : known->second == 0;
+    if (!pair) continue;
+    record->partitions[source] = target->second;
+    taken.insert(target->second);
+  }
+  return true;
 }
 
 void Reconciler::Persist(Object* object, std::function<void(Object*)> then) {
@@ -406,8 +420,30 @@ bool Reconciler::RunPlanned(Object* object) {
     }
     return false;
   }
-  const bool soft = step->kind != DdlStep::Kind::kCreatePartition;
-  ApplyStep(object, *std::move(step), soft);
+  if (step->kind == DdlStep::Kind::kCreatePartition) return BeginPartition(object, *step);
+  ApplyStep(object, *std::move(step), true);
+  return true;
+}
+
+// Records first that the partition is to be made: should its drop come before we learn that it was, it
+// is dropped all the same.
+bool Reconciler::BeginPartition(Object* object, const DdlStep& step) {
+  PartitionId begun = 0;
+  for (const auto& [source, partition] : object->want->partitions) {
+    if (partition.name != step.partition) continue;
+    if (partition.state == ObjectState::kCreated) {
+      begun = source;
+    } else if (object->partition_drops.contains(source)) {
+      return false;  // an older one of that name first
+    }
+  }
+  const auto known = object->record->partitions.find(begun);
+  if (known != object->record->partitions.end() && known->second == 0) {
+    ApplyStep(object, step, false);
+    return true;
+  }
+  object->record->partitions[begun] = 0;
+  Persist(object, [this, step](Object* o) { ApplyStep(o, step, false); });
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "pipeline/replication.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/format.h"
@@ -55,15 +56,19 @@ Channel* Replication::FindChannel(const std::string& pchannel) {
 
 Channel* Replication::OpenChannel(const std::string& pchannel, const Object& object) {
   std::unique_ptr<Channel>& channel = channels_[pchannel];
-  if (!channel) {
-    channel = std::make_unique<Channel>(StartOf(pchannel, object), options_.channel, executor_,
-                                        ports_.log, ports_.lanes, ports_.governor, this);
-    Channel* opened = channel.get();
-    // Later: the first catalog update first names all objects, then rows may come.
-    executor_->Post(alive_.Guard([this, opened] {
-      if (!stopping_) opened->Start();
-    }));
-  }
+  const auto starting = starting_.find(pchannel);
+  if (channel && starting == starting_.end()) return channel.get();
+  ChannelCheckpoint start = StartOf(pchannel, object);
+  if (channel && !(start.seek < starting->second.seek)) return channel.get();
+  // Not begun yet: it begins where the first of the objects named meanwhile begins.
+  if (channel) start.filter = std::min(start.filter, starting->second.filter);
+  starting_.insert_or_assign(pchannel, start);
+  channel = std::make_unique<Channel>(start, options_.channel, executor_, ports_.log, ports_.lanes,
+                                      ports_.governor, this);
+  // Later: the first catalog update first names all objects, then rows may come.
+  executor_->Post(alive_.Guard([this, pchannel] {
+    if (starting_.erase(pchannel) > 0 && !stopping_) channels_.at(pchannel)->Start();
+  }));
   return channel.get();
 }
 
@@ -273,13 +278,22 @@ ReplicationStatus Replication::Status() const {
     status.reason = oldest->first + ": " + oldest->second.error.message;
     status.since_ms = oldest->second.since_ms;
   }
+  // What counts: channels of live collections, those not made on the target yet included, and
+  // whatever still has something to acknowledge.
+  std::set<std::string> needed;
+  for (const auto& [id, object] : reconciler_.objects()) {
+    if (object.dropped_at_source) continue;
+    needed.insert(object.pchannels().begin(), object.pchannels().end());
+  }
   Timestamp oldest = 0;
+  std::optional<Timestamp> safe;
   for (const auto& [name, channel] : channels_) {
-    if (!channel->has_objects()) continue;
-    if (status.safe_ts == 0 || channel->filter() < status.safe_ts) status.safe_ts = channel->filter();
     const Timestamp waiting = channel->OldestOutstanding();
+    if (waiting == 0 && !needed.contains(name)) continue;
+    safe = std::min(safe.value_or(channel->filter()), channel->filter());
     if (waiting != 0 && (oldest == 0 || waiting < oldest)) oldest = waiting;
   }
+  status.safe_ts = safe.value_or(0);
   if (oldest != 0) {
     status.lag_ms = std::max<int64_t>(0, executor_->clock().WallMillis() - PhysicalMillis(oldest));
   }

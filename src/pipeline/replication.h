@@ -122,6 +122,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   Reconciler reconciler_;
   std::unique_ptr<FlushFollower> flushes_;
   std::map<std::string, std::unique_ptr<Channel>> channels_;
+  std::map<std::string, ChannelCheckpoint> starting_;  // opened in this very callback
   std::map<std::string, ChannelCheckpoint> written_;
   std::optional<LogPosition> operations_done_;
   TimePoint last_checkpoint_;

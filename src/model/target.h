@@ -82,6 +82,7 @@ struct TargetAddressOfRows {
   PartitionId partition_id = kAllPartitions;
   FieldId primary_key = 0;      // field id of the primary key, in the source's rows
   std::string primary_key_name;
+  bool upsert_replaces = true;   // false: an upsert keeps dynamic fields that the new row lacks
   bool partition_key = false;   // rows are routed by a partition key, never by partition name
 };
 

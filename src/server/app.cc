@@ -34,12 +34,13 @@ class Tasks final : public TaskService {
 }  // namespace
 
 int RunServer(const ServerConfig& config) {
-  return RunShell(config, [](const ServerConfig& checked,
-                             Store* store) -> Result<std::unique_ptr<TaskService>> {
-    auto tasks = std::make_unique<Tasks>(checked, store);
-    CDC_RETURN_IF_ERROR(tasks->StartStored());
-    return std::unique_ptr<TaskService>(std::move(tasks));
-  });
+  return RunShell(
+      config,
+      [](const ServerConfig& checked, Store* store) -> Result<std::unique_ptr<TaskService>> {
+        auto tasks = std::make_unique<Tasks>(checked, store);
+        CDC_RETURN_IF_ERROR(tasks->StartStored());
+        return std::unique_ptr<TaskService>(std::move(tasks));
+      });
 }
 
 }  // namespace cdc

@@ -1,5 +1,7 @@
 #include "server/shell.h"
 
+#include <sys/resource.h>
+
 #include <chrono>
 
 #include "base/log.h"
@@ -41,9 +43,18 @@ Status Serve(const ServerConfig& config, const TaskServiceFactory& make_tasks, S
   return OkStatus();
 }
 
+// Reading RocksMQ keeps one file open per table of its store: the soft limit of 1,024 is too low.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LogWarn("cannot raise the limit of open files");
+}
+
 }  // namespace
 
 int RunShell(const ServerConfig& config, const TaskServiceFactory& make_tasks) {
+  RaiseFileLimit();
   StopSignal stop(kStopLimit);
   const Status status = Serve(config, make_tasks, &stop);
   if (!status.ok()) {

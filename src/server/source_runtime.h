@@ -1,5 +1,5 @@
-// SourceRuntime: the one source of this process, as the tasks reach it: etcd for the catalog and the
-// message queue for the log. Owned by the server; its calls are safe from any thread.
+// SourceRuntime: the one source of this process, as the tasks reach it: etcd for the catalog and
+// the message queue for the log. Owned by the server; its calls are safe from any thread.
 #pragma once
 
 #include <map>

@@ -117,8 +117,9 @@ void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
     ports.lanes = lanes_.get();
     ports.governor = governor_.get();
     ports.store = progress_.get();
-    auto replication = std::make_unique<Replication>(
-        std::move(options), std::move(progress), &executor_, std::move(ports), std::move(on_failed));
+    auto replication =
+        std::make_unique<Replication>(std::move(options), std::move(progress), &executor_,
+                                      std::move(ports), std::move(on_failed));
     replication->Start();
     replications_[spec.id] = std::move(replication);
   });

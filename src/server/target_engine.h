@@ -1,8 +1,8 @@
 // TargetEngine: everything that writes to one target, shared by all tasks that replicate into it:
 // one executor, the connection, the lanes with their clock, and the memory quota.
 //
-// Owned by the task manager. Start, stop and status calls block and are safe from any thread but the
-// engine's own.
+// Owned by the task manager. Start, stop and status calls block and are safe from any thread but
+// the engine's own.
 #pragma once
 
 #include <atomic>
@@ -38,12 +38,12 @@ class TargetEngine {
   TargetEngine& operator=(const TargetEngine&) = delete;
 
   // `on_failed` runs on the engine's thread.
-  void StartTask(const TaskSpec& spec, TaskProgress progress,
-                 std::function<void(Error)> on_failed);
+  void StartTask(const TaskSpec& spec, TaskProgress progress, std::function<void(Error)> on_failed);
   // Waits for what is in flight and for the final checkpoint, a few seconds at most.
   void StopTask(const std::string& task);
   ReplicationStatus TaskStatusOf(const std::string& task);
   uint64_t Calls();
+  TargetMode mode() const { return mode_; }
   bool empty() const { return tasks_ == 0; }
 
  private:

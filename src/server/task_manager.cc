@@ -16,6 +16,12 @@ namespace cdc {
 namespace {
 
 constexpr char kManualPause[] = "manually pause through http interface";
+constexpr char kNoAutoStart[] = "the task is disabled auto start";
+
+// Pauses that a person asked for; every other reason is a failure.
+bool IsWantedPause(const std::string& reason) {
+  return reason.empty() || reason == kManualPause || reason == kNoAutoStart;
+}
 
 std::string TargetOf(const TaskSpec& spec) {
   return spec.mode == TargetMode::kBlackhole ? "blackhole/" + spec.id : TargetIdentity(spec.target);
@@ -56,7 +62,9 @@ TaskManager::TaskManager(const ServerConfig& config, SourceRuntime* source, Stor
       store_(store),
       janitor_(std::make_unique<ThreadExecutor>("cdc-janitor")) {}
 
-TaskManager::~TaskManager() { Stop(); }
+TaskManager::~TaskManager() {
+  Stop();
+}
 
 Status TaskManager::StartStored() {
   CDC_ASSIGN_OR_RETURN(const std::vector<StoredTask> stored, store_->ListTasks());
@@ -67,9 +75,15 @@ Status TaskManager::StartStored() {
     task.state = one.state;
     task.reason = one.reason;
     task.order = next_order_++;
-    task.failed = one.state == TaskState::kPaused && !one.reason.empty() &&
-                  one.reason != kManualPause;
+    task.failed =
+        one.state == TaskState::kPaused && !IsWantedPause(one.reason);
     if (one.state == TaskState::kPaused) continue;
+    if (one.spec.disable_auto_start) {
+      task.state = TaskState::kPaused;
+      task.reason = kNoAutoStart;
+      (void)store_->UpdateState(one.spec.id, task.state, task.reason);
+      continue;
+    }
     const Status started = StartTask(&task);
     if (!started.ok()) {
       task.state = TaskState::kPaused;
@@ -123,9 +137,10 @@ Status TaskManager::CheckClash(TaskSpec* spec) const {
   for (const auto& [id, other] : tasks_) {
     if (TargetOf(other.spec) != target) continue;
     if (other.spec.target.token != spec->target.token) {
-      return InvalidError(Format("task {} writes to this target with other credentials; use the "
-                                 "same ones, for all tasks of a target share its connections",
-                                 id));
+      return InvalidError(
+          Format("task {} writes to this target with other credentials; use the "
+                 "same ones, for all tasks of a target share its connections",
+                 id));
     }
     existing.push_back(other.spec.selection);
   }
@@ -151,9 +166,10 @@ Result<ProgressWrite> TaskManager::FirstProgress(const TaskSpec& spec) const {
     const auto [at, fresh] =
         targets.emplace(spec.selection.Map(db, collection->name), db + "." + collection->name);
     if (!fresh) {
-      return InvalidError(Format("collections {} and {} would both be written to {}.{}; change "
-                                 "name_mapping", at->second, db + "." + collection->name,
-                                 at->first.database, at->first.collection));
+      return InvalidError(Format(
+          "collections {} and {} would both be written to {}.{}; change "
+          "name_mapping",
+          at->second, db + "." + collection->name, at->first.database, at->first.collection));
     }
   }
   for (const NamePattern& include : spec.selection.includes) {
@@ -174,8 +190,7 @@ Result<ProgressWrite> TaskManager::FirstProgress(const TaskSpec& spec) const {
   write.task = spec.id;
   for (const std::string& channel : channels) {
     const auto at = positions.find(channel);
-    write.channels.push_back(
-        {channel, at == positions.end() ? LogPosition{} : at->second, 0, 0});
+    write.channels.push_back({channel, at == positions.end() ? LogPosition{} : at->second, 0, 0});
   }
   const auto operations = positions.find(source_->operation_topic());
   write.operations = operations == positions.end() ? LogPosition{} : operations->second;
@@ -188,11 +203,15 @@ Result<ProgressWrite> TaskManager::FirstProgress(const TaskSpec& spec) const {
 Result<TargetEngine*> TaskManager::EngineFor(const TaskSpec& spec) {
   const std::string key = TargetOf(spec);
   const auto known = engines_.find(key);
-  if (known != engines_.end()) return known->second.get();
+  if (known != engines_.end()) {
+    if (known->second->mode() == spec.mode) return known->second.get();
+    return InvalidError(Format("other tasks write to this target in mode {}; pause or delete them first",
+                               ToString(known->second->mode())));
+  }
   EngineOptions options;
   options.tick_interval = std::chrono::milliseconds(config_.source.time_tick_interval_ms);
-  CDC_ASSIGN_OR_RETURN(
-      auto engine, TargetEngine::Open(key, spec.mode, spec.target, options, source_, store_));
+  CDC_ASSIGN_OR_RETURN(auto engine,
+                       TargetEngine::Open(key, spec.mode, spec.target, options, source_, store_));
   return engines_.emplace(key, std::move(engine)).first->second.get();
 }
 

@@ -1,7 +1,8 @@
 // TaskManager: creates, starts, stops and lists tasks; the TaskService behind the HTTP API.
 //
 // Every call may block for seconds and is safe from any thread. Calls that change one task are made
-// one after another; a failing task is stopped by a thread of the manager's own. Owned by the server.
+// one after another; a failing task is stopped by a thread of the manager's own. Owned by the
+// server.
 #pragma once
 
 #include <atomic>

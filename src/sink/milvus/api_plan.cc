@@ -122,7 +122,8 @@ class Planner {
     CDC_ASSIGN_OR_RETURN(const PrimaryKeys keys, ReadPrimaryKeys(item.change, *item.to));
     if (!item.replay) {
       AddRows(Kind::kInsert, item, {&item.change}, keys, 1);
-    } else if (!item.to->partition_key && !item.to->partition.empty() && Unique(keys)) {
+    } else if (item.to->upsert_replaces && !item.to->partition_key && !item.to->partition.empty() &&
+               Unique(keys)) {
       AddRows(Kind::kUpsert, item, {&item.change}, keys, 1);
     } else {
       AddDelete(item, keys);
@@ -134,7 +135,7 @@ class Planner {
   // How many inserts behind the delete `item` form one upsert with it; 0: it is a plain delete.
   Result<size_t> UpsertLength(const LaneItem& item, const PrimaryKeys& keys) const {
     if (!item.to->partition_key && Scope(item).empty()) return size_t{0};
-    if (!Unique(keys)) return size_t{0};
+    if (!item.to->upsert_replaces || !Unique(keys)) return size_t{0};
     std::optional<PrimaryKeys> found;
     std::vector<const Change*> changes;
     for (size_t i = next_ + 1; i < items_.size(); ++i) {

@@ -148,6 +148,17 @@ TEST(ApiPlanTest, AReplayedInsertOfAPartitionKeyIsDeleteAndInsert) {
             "delete 1 '' id in [1] @0; insert 1 @1; ");
 }
 
+TEST(ApiPlanTest, NoUpsertWhereItWouldKeepOldDynamicFields) {
+  std::vector<LaneItem> items = {Item(Delete({1}, 10, kP1), "p1"), Item(Insert({1}, 10, kP1), "p1"),
+                                 Item(Insert({2}, 11, kP1), "p1", true)};
+  for (LaneItem& item : items) {
+    auto to = std::make_shared<TargetAddressOfRows>(*item.to);
+    to->upsert_replaces = false;
+    item.to = to;
+  }
+  EXPECT_EQ(Text(Plan(items)).find("upsert"), std::string::npos) << Text(Plan(items));
+}
+
 TEST(ApiPlanTest, DropsNeedNoCall) {
   Change drop;
   drop.kind = ChangeKind::kDropPartition;

@@ -143,6 +143,8 @@ class Reconciler {
   void ApplyDatabase(const SourceDatabase& database);
   void ApplyGoneDatabase(const Gone<DatabaseId>& gone);
   void DropEmptyDatabases();
+  void InheritDatabase(const SourceDatabase& database, const std::string& target);
+  void MakeDatabase(const std::string& name);
   std::string DatabaseName(DatabaseId id) const;
 
   const Options options_;

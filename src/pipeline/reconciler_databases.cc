@@ -19,7 +19,11 @@ void Reconciler::ApplyDatabase(const SourceDatabase& database) {
   const std::string target = options_.selection.MapDatabase(database.name);
   if (target == kDefaultDatabase) return;
   const auto record = database_records_.find(database.id);
-  if (record != database_records_.end() && record->second.target_name == target) return;
+  if (record != database_records_.end() && record->second.target_name == target &&
+      target_databases_.contains(target)) {
+    return;
+  }
+  InheritDatabase(database, target);
   EnsureDatabase(target, alive_.Guard([this, target](const Status& status) {
     const std::string key = "database " + target;
     if (status.ok()) {
@@ -35,7 +39,20 @@ void Reconciler::ApplyGoneDatabase(const Gone<DatabaseId>& gone) {
   if (gone.marked) dropped_databases_.insert(gone.id);
 }
 
-// Makes the database on the target unless it is there; records first that it is ours.
+// Dropped and made again under one name: what was ours on the target stays ours.
+void Reconciler::InheritDatabase(const SourceDatabase& database, const std::string& target) {
+  if (database_records_.contains(database.id)) return;
+  const bool ours =
+      std::any_of(database_records_.begin(), database_records_.end(), [&](const auto& entry) {
+        return entry.second.ours && entry.second.target_name == target;
+      });
+  if (!ours) return;
+  ProgressWrite write;
+  write.databases.push_back({database.id, database.name, target, true});
+  database_records_[database.id] = write.databases.back();
+  host_->Write(std::move(write), [](Status) {});
+}
+
 void Reconciler::EnsureDatabase(const std::string& name, Callback<Status> done) {
   if (name == kDefaultDatabase || name.empty() || target_databases_.contains(name)) {
     executor_->Post([done = std::move(done)] { done(OkStatus()); });
@@ -43,12 +60,18 @@ void Reconciler::EnsureDatabase(const std::string& name, Callback<Status> done) 
   }
   auto& waiting = creating_databases_[name];
   waiting.push_back(std::move(done));
-  if (waiting.size() > 1) return;
+  // A drop under way comes first; its end goes on here.
+  if (waiting.size() == 1 && !dropping_databases_.contains(name)) MakeDatabase(name);
+}
+
+// Makes the database on the target unless it is there; records first that it is ours.
+void Reconciler::MakeDatabase(const std::string& name) {
   const auto finish = [this, name](const Status& status) {
     if (status.ok()) target_databases_.insert(name);
     std::vector<Callback<Status>> callbacks = std::move(creating_databases_[name]);
     creating_databases_.erase(name);
     for (const Callback<Status>& callback : callbacks) callback(status);
+    DropEmptyDatabases();
   };
   admin_->ListDatabases(alive_.Guard([this, name, finish](auto listed) {
     if (!listed.ok()) {
@@ -94,12 +117,15 @@ void Reconciler::DropEmptyDatabases() {
       return !dropped_databases_.contains(entry.first) &&
              options_.selection.MapDatabase(entry.second.name) == name;
     });
-    if (used || shared || !dropping_databases_.insert(name).second) continue;
+    if (used || shared || creating_databases_.contains(name)) continue;
+    if (!dropping_databases_.insert(name).second) continue;
+    target_databases_.erase(name);
     DdlStep step;
     step.kind = DdlStep::Kind::kDropDatabase;
     step.name.database = name;
     admin_->Apply(step, alive_.Guard([this, id, name](const Status& status) {
       dropping_databases_.erase(name);
+      if (creating_databases_.contains(name)) MakeDatabase(name);
       const std::string key = "drop database " + name;
       if (!status.ok() && status.error().kind != ErrorKind::kNotFound) {
         const Error error = RetryError(key + ": " + status.error().message);
@@ -109,7 +135,6 @@ void Reconciler::DropEmptyDatabases() {
         return;
       }
       host_->SetTrouble(key, nullptr);
-      target_databases_.erase(name);
       database_records_.erase(id);
       dropped_databases_.erase(id);
       databases_.erase(id);

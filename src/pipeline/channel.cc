@@ -87,7 +87,7 @@ void Channel::Ack(uint64_t token) {
 }
 
 ChannelCheckpoint Channel::Checkpoint() const {
-  return {name_, tracker_.Seek(), tracker_.Filter(), fence_};
+  return {name_, tracker_.Seek(), tracker_.Filter(), std::max(fence_, fence_asked_)};
 }
 
 bool Channel::Passed(const LogPosition& position) const {
@@ -217,7 +217,8 @@ void Channel::ExtendFence(Timestamp ts) {
   fence_written_at_ = now;
   ChannelCheckpoint checkpoint = Checkpoint();
   checkpoint.fence = ts + fence_step_;
-  const Timestamp fence = checkpoint.fence;
+  const Timestamp fence = fence_asked_ = std::max(fence_asked_, checkpoint.fence);
+  checkpoint.fence = fence;
   host_->Persist(checkpoint, alive_.Guard([this, fence](Status status) {
     fence_writing_ = false;
     if (!status.ok()) {

@@ -140,6 +140,7 @@ class Channel final : public LaneClient {
   bool halted_ = false;
   Timestamp highest_handed_ = 0;
   Timestamp fence_ = 0;  // durable
+  Timestamp fence_asked_ = 0;  // on its way to the store: later checkpoints must not lower it
   bool fence_writing_ = false;
   uint64_t fence_step_ = 0;  // how far ahead the next fence goes; grows while catching up
   TimePoint fence_written_at_;

@@ -24,14 +24,18 @@ void Reconciler::ApplyDatabase(const SourceDatabase& database) {
     return;
   }
   InheritDatabase(database, target);
-  EnsureDatabase(target, alive_.Guard([this, target](const Status& status) {
+  EnsureDatabase(target, alive_.Guard([this, target, id = database.id](const Status& status) {
     const std::string key = "database " + target;
-    if (status.ok()) {
+    host_->SetTrouble(key, nullptr);
+    if (status.ok() || dropped_databases_.contains(id)) return;
+    const Error error = status.error().Prefixed("create database " + target);
+    host_->SetTrouble(key, &error);
+    executor_->PostAfter(std::chrono::seconds(1), alive_.Guard([this, id, key] {
       host_->SetTrouble(key, nullptr);
-    } else {
-      const Error error = status.error().Prefixed("create database " + target);
-      host_->SetTrouble(key, &error);
-    }
+      const auto live = databases_.find(id);
+      if (live == databases_.end() || dropped_databases_.contains(id)) return;
+      ApplyDatabase(SourceDatabase(live->second));
+    }));
   }));
 }
 

@@ -24,7 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     },
 }
 
-# Foreign header -> (folders whose .cc files may include it).
+# Foreign header -> (folders whose .cc files may include it). A header named *_impl.h counts as a
+# .cc file: only .cc files of its own folder include it.
 FOREIGN: list[tuple[str, set[str]]] = [
     (r"<(grpc|grpcpp|google/protobuf)/", {"client"}),
     (r"\.pb\.h[>\"]", {"client"}),
@@ -41,6 +42,9 @@ def _own(path: Path, header: str, folders: set[str]) -> str | None:
     """The complaint about including one of our own headers."""
     folder, _, _ = header.partition("/")
     here = path.relative_to(ROOT / "src").parts[0]
+    private = header.endswith("_impl.h")
+    if private and (folder != here or (path.suffix == ".h" and not path.name.endswith("_impl.h"))):
+        return f"'{header}' is private to the .cc files of '{folder}'"
     if folder not in ALLOWED:
         return None if (path.parent / header).exists() else f"unknown folder in '{header}'"
     if folder == here or folder in folders or header in folders:
@@ -54,7 +58,7 @@ def _foreign(path: Path, line: str) -> str | None:
         if re.search(pattern, line):
             if here not in folders:
                 return f"{line.strip()} is allowed only in {', '.join(sorted(folders))}"
-            if path.suffix == ".h":
+            if path.suffix == ".h" and not path.name.endswith("_impl.h"):
                 return f"{line.strip()} is allowed only in .cc files"
     return None
 

@@ -7,7 +7,7 @@
 
 #include "base/format.h"
 #include "server/nearest.h"
-#include "server/yaml_section.h"
+#include "server/yaml_section_impl.h"
 
 namespace cdc {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/yaml_section.h"
+#include "server/yaml_section_impl.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,5 +1,7 @@
 #include "store/sqlite_db.h"
 
+#include <sqlite3.h>
+
 namespace cdc {
 
 SqliteStatement::SqliteStatement(SqliteDb& db, const char* sql) : db_(db) {
@@ -42,6 +44,18 @@ void SqliteStatement::Reset() {
   sqlite3_clear_bindings(handle_.get());
   error_ = SQLITE_OK;
   next_ = 1;
+}
+
+void SqliteStatement::Finalize::operator()(sqlite3_stmt* s) const {
+  sqlite3_finalize(s);
+}
+
+int SqliteDb::Changes() const {
+  return sqlite3_changes(handle_);
+}
+
+int64_t SqliteStatement::Int(int column) const {
+  return sqlite3_column_int64(handle_.get(), column);
 }
 
 std::string SqliteStatement::Text(int column) const {

@@ -2,13 +2,14 @@
 // One thread at a time. Foreign result codes become our Error here, once.
 #pragma once
 
-#include <sqlite3.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
 
 namespace cdc {
 
@@ -33,16 +34,16 @@ class SqliteStatement {
   void Reset();
 
   std::string Text(int column) const;
-  int64_t Int(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+  int64_t Int(int column) const;
   uint64_t Bits(int column) const { return static_cast<uint64_t>(Int(column)); }
 
  private:
   struct Finalize {
-    void operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
+    void operator()(sqlite3_stmt* s) const;
   };
   SqliteDb& db_;
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
-  int error_ = SQLITE_OK;
+  int error_ = 0;  // SQLITE_OK
   int next_ = 1;
 };
 
@@ -57,7 +58,7 @@ class SqliteDb {
   Status Exec(const char* sql);
   // The integer that a PRAGMA or SELECT answers in its first row.
   Result<int64_t> QueryInt(const char* sql);
-  int Changes() const { return sqlite3_changes(handle_); }
+  int Changes() const;
   // Our Error for an SQLite result code.
   Error Translate(int code) const;
   sqlite3* handle() { return handle_; }

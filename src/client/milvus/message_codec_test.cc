@@ -350,7 +350,8 @@ TEST(MessageCodec, DerivedIdsDiffer) {
 TEST(MessageCodec, DeleteExpressionsQuoteAndSplit) {
   const PrimaryKeys strings(std::vector<std::string>{"a\"b", "c\\d", "e\nf\tg", "\x01\r\x7f", "ü"});
   EXPECT_EQ(DeleteExpressions(strings, "pk", 1000),
-            std::vector<std::string>{R"(pk in ["a\"b","c\\d","e\nf\tg","\x01\x0d\x7f","ü"])"});
+            std::vector<std::string>{
+                "pk in [\"a\\\"b\",\"c\\\\d\",\"e\\nf\\tg\",\"\x01\\r\x7f\",\"ü\"]"});
   const PrimaryKeys numbers(std::vector<int64_t>{1, -2, 3000});
   EXPECT_EQ(DeleteExpressions(numbers, "id", 1000), std::vector<std::string>{"id in [1,-2,3000]"});
   EXPECT_EQ(DeleteExpressions(numbers, "id", 12),

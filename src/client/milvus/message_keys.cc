@@ -105,8 +105,8 @@ std::optional<PrimaryKeys> ReadDeleteKeys(const Change& change) {
   return legacy;
 }
 
+// Other control bytes stay as they are: milvus-lite knows no \x escapes, and both take them raw.
 void AppendQuoted(const std::string& key, std::string* out) {
-  constexpr char kHex[] = "0123456789abcdef";
   out->push_back('"');
   for (const char c : key) {
     if (c == '"' || c == '\\') {
@@ -116,10 +116,8 @@ void AppendQuoted(const std::string& key, std::string* out) {
       out->append("\\n");
     } else if (c == '\t') {
       out->append("\\t");
-    } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
-      out->append("\\x");
-      out->push_back(kHex[static_cast<uint8_t>(c) >> 4]);
-      out->push_back(kHex[static_cast<uint8_t>(c) & 15]);
+    } else if (c == '\r') {
+      out->append("\\r");
     } else {
       out->push_back(c);
     }

@@ -233,6 +233,7 @@ void Channel::ExtendFence(Timestamp ts) {
 void Channel::AdvanceEdges() {
   resolved_ = std::max(resolved_, ready_.empty() ? tick_ : ready_.front().change.ts - 1);
   governor_->SetResolved(governor_id_, resolved_);
+  governor_->SetHanded(governor_id_, !ready_.empty() || !sent_.empty());
   for (auto& [name, edge] : edges_) edge.lane->Advance(edge.id, resolved_);
 }
 
@@ -247,6 +248,7 @@ void Channel::OnLaneAcked(uint64_t token) {
   const Sent sent = std::move(it->second);
   sent_.erase(it);
   Finish(token, sent.bytes);
+  governor_->SetHanded(governor_id_, !ready_.empty() || !sent_.empty());
   host_->OnAcked(this, sent.change);
 }
 

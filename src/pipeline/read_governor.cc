@@ -43,6 +43,13 @@ void ReadGovernor::SetAwaited(Id id, bool awaited) {
   WakeAllowed();
 }
 
+void ReadGovernor::SetHanded(Id id, bool handed) {
+  Member& member = members_[id];
+  if (member.handed == handed) return;
+  member.handed = handed;
+  if (!handed) WakeAllowed();
+}
+
 bool ReadGovernor::MayRead(Id id) {
   Member& member = members_[id];
   if (Allowed(member)) return true;
@@ -56,6 +63,7 @@ bool ReadGovernor::MayRead(Id id) {
 bool ReadGovernor::Allowed(const Member& member) const {
   if (used_ < options_.limit_bytes) return true;
   if (member.bytes < options_.reserve_bytes) return true;
+  if (member.handed) return false;
   for (const auto& [id, other] : members_) {
     if (other.awaited && other.resolved < member.resolved) return false;
   }

@@ -1,9 +1,11 @@
 // ReadGovernor: who may read more, so that buffered bytes stay within a limit and nothing starves.
 //
 // A channel may read while (a) the total is below the limit, or (b) its own bytes are below the
-// reserve, or (c) of all channels that others may wait for, it has the lowest resolved time: a merge
-// or a barrier waits for the lowest, so it must never wait for memory that only its own progress can
-// free. Lives on the pipeline's executor; one for all channels of a target.
+// reserve, or (c) of all channels that others may wait for, it has the lowest resolved time, and all
+// that it holds waits for its next tick: a merge or a barrier waits for the lowest, so it must never
+// wait for memory that only its own reading can free. What was handed on is freed by others (the
+// target, a create), so with that outstanding the lowest waits too: else a target that is down would
+// let it read without end. Lives on the pipeline's executor; one for all channels of a target.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +35,8 @@ class ReadGovernor {
   void SetResolved(Id id, Timestamp resolved);
   // Channels without live objects are nobody's concern: the rule of the lowest passes over them.
   void SetAwaited(Id id, bool awaited);
+  // Does the channel hold changes that a tick released already?
+  void SetHanded(Id id, bool handed);
 
   // False: the channel is remembered and resumed when it may read.
   bool MayRead(Id id);
@@ -44,6 +48,7 @@ class ReadGovernor {
     size_t bytes = 0;
     Timestamp resolved = 0;
     bool awaited = false;
+    bool handed = false;
     bool waiting = false;
   };
   bool Allowed(const Member& member) const;

@@ -17,7 +17,10 @@ void AckTracker::Seen(const LogId& id) {
   any_read_ = true;
 }
 
-void AckTracker::Resolve(Timestamp tick) { resolved_ = std::max(resolved_, tick); }
+void AckTracker::Resolve(Timestamp tick) {
+  resolved_ = std::max(resolved_, tick);
+  Forget();
+}
 
 void AckTracker::Ack(uint64_t token) {
   if (token < first_token_ || token - first_token_ >= entries_.size()) return;
@@ -27,7 +30,12 @@ void AckTracker::Ack(uint64_t token) {
   --outstanding_;
   const auto it = outstanding_by_ts_.find(entry.ts);
   if (--it->second == 0) outstanding_by_ts_.erase(it);
-  while (!entries_.empty() && entries_.front().acked) {
+  Forget();
+}
+
+void AckTracker::Forget() {
+  const Timestamp filter = Filter();
+  while (!entries_.empty() && entries_.front().acked && entries_.front().ts <= filter) {
     entries_.pop_front();
     ++first_token_;
   }

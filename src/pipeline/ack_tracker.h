@@ -2,8 +2,10 @@
 //
 // Every change that was read gets a token and stays outstanding until it is acknowledged, whatever
 // happens to it in between: waiting for its tick, held back, sent. From that follow
-//   seek    the lowest log id of anything read and not yet acknowledged,
+//   seek    the lowest log id of anything read and not acknowledged, or above the filter,
 //   filter  the timestamp up to which everything is acknowledged.
+// What is acknowledged above the filter is read again with the rest: were an earlier change repeated
+// without the later ones that stand before it in the log, a delete would undo an insert for good.
 // "The last acknowledged id" would not do: rows stand in the log before lower-stamped ticks and rows.
 // Owned by a Channel; not shared.
 #pragma once
@@ -46,6 +48,8 @@ class AckTracker {
     Timestamp ts = 0;
     bool acked = false;
   };
+
+  void Forget();
 
   LogPosition start_;
   Timestamp resolved_;

@@ -314,7 +314,10 @@ Routing Reconciler::Route(Channel* channel, const Change& change) {
   if (object->dropped_at_source && !object->record) {
     return {Routing::Kind::kSkip, nullptr, {}};  // never made, and not to be made any more
   }
-  if (object->phase != ObjectPhase::kReady) return {Routing::Kind::kHold, nullptr, {}};
+  if (object->phase != ObjectPhase::kReady) {
+    if (object->phase == ObjectPhase::kPending) ParkIfNeeded(object, *channel);
+    return {Routing::Kind::kHold, nullptr, {}};
+  }
   if (object->absent_partitions.contains(change.partition_id)) {
     return {Routing::Kind::kSkip, nullptr, {}};
   }

@@ -51,6 +51,7 @@ class Reconciler {
     DropPolicy drops = DropPolicy::kReplicate;
     Duration verify_interval = std::chrono::seconds(5);
     Duration poll_interval = std::chrono::milliseconds(500);  // of a load under way
+    Duration park_after = std::chrono::seconds(2);  // a row waiting for its object's name
     Duration soft_retry_max = std::chrono::seconds(30);
   };
 
@@ -95,6 +96,7 @@ class Reconciler {
   void Kick(CollectionId id);  // posts Step
   void KickAll();
   void Step(CollectionId id);
+  void ParkIfNeeded(Object* object, const Channel& channel);
   void DescribeObject(Object* object);
   void OnDescribed(Object* object, std::optional<TargetCollection> found, TargetName asked);
   bool IsOurs(const Object& object, const TargetCollection& found) const;

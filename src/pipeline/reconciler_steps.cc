@@ -26,7 +26,7 @@ std::vector<TargetName> Candidates(const Object& object) {
   for (const TargetName& name : {object.name, SwapName(object)}) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  if (!object.record) names.resize(1);
+  if (!object.record) names = {object.parked ? SwapName(object) : object.name};
   return names;
 }
 
@@ -99,6 +99,29 @@ bool Reconciler::WaitsForName(Object* object, const TargetName& name) {
     host_->SetTrouble(TroubleKey(*object), &error);
   }
   return true;
+}
+
+// A row of an object that is not made yet has come. If the object that holds its name is freed only by
+// what stands behind this row, waiting for it would be for ever: it is made under a temporary name.
+void Reconciler::ParkIfNeeded(Object* object, const Channel& channel) {
+  if (object->parked || object->OnTarget() || object->vanished) return;
+  const Object* holder = HolderOf(object->name, object->id);
+  if (holder == nullptr) return;
+  const bool frees = holder->dropped_at_source || holder->name != holder->record->name;
+  if (!frees) return;  // a mistake in the mapping
+  if (!holder->drop || holder->drop->IsWaitingFor(channel.name())) {
+    object->parked = true;
+    Kick(object->id);
+    return;
+  }
+  // The drop is behind the rows of others like this one, on another channel, if it takes so long.
+  executor_->PostAfter(options_.park_after, alive_.Guard([this, id = object->id] {
+    Object* waiting = Find(id);
+    if (waiting == nullptr || waiting->parked || waiting->OnTarget()) return;
+    if (HolderOf(waiting->name, id) == nullptr) return;
+    waiting->parked = true;
+    Kick(id);
+  }));
 }
 
 void Reconciler::DescribeObject(Object* object) {
@@ -305,19 +328,20 @@ void Reconciler::MakeReady(Object* object) {
 // ---- create -----------------------------------------------------------------------------------
 
 void Reconciler::CreateObject(Object* object) {
-  if (WaitsForName(object, object->name)) return;  // kicked when it is free
+  const TargetName name = object->parked ? SwapName(*object) : object->name;
+  if (WaitsForName(object, name)) return;  // kicked when it is free
   object->busy = true;
   const CollectionId id = object->id;
-  EnsureDatabase(object->name.database, WithObject(id, [this](Object* o, const Status& status) {
+  EnsureDatabase(name.database, WithObject(id, [this, name](Object* o, const Status& status) {
     if (!status.ok()) {
-      RetryLater(o, "create database " + o->name.database, status.error());
+      RetryLater(o, "create database " + name.database, status.error());
       return;
     }
-    if (!o->want || !o->want->IsLive() || HolderOf(o->name, o->id) != nullptr) {
+    if (!o->want || !o->want->IsLive() || HolderOf(name, o->id) != nullptr) {
       Step(o->id);
       return;
     }
-    o->record = ObjectRecord{o->id, o->name, 0, 0, o->want->pchannels, {}};
+    o->record = ObjectRecord{o->id, name, 0, 0, o->want->pchannels, {}};
     Persist(o, [this](Object* intended) {
       DdlStep step;
       step.kind = DdlStep::Kind::kCreateCollection;

@@ -66,6 +66,13 @@ class Stack:
             target.server.wait()
         return self
 
+    def target(self, mode: str) -> Target:
+        """The target of this kind; started now if it was not yet."""
+        if mode not in self.targets:
+            self._launch_target(mode)
+            self.targets[mode].server.wait()
+        return self.targets[mode]
+
     def _launch_target(self, mode: str) -> None:
         server: Milvus | MilvusLite
         if mode == "replicate":

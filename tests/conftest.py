@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,18 +51,13 @@ def _write_report(seconds: float) -> None:
     REPORT.write_text("\n".join(lines) + "\n")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _report(request: pytest.FixtureRequest) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    chosen = request.config.getoption("keyword") or len(request.config.args) != 1
-    if request.config.getoption("--full") and not chosen:
-        request.config.stash[_SECONDS] = time.monotonic() - began
+_began = time.monotonic()
 
 
-_SECONDS = pytest.StashKey[float]()
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if _SECONDS in config.stash:
-        _write_report(config.stash[_SECONDS])
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Writes the report after a whole run of --full, in the process that has all results."""
+    config = session.config
+    in_worker = hasattr(config, "workerinput")
+    partial = config.getoption("keyword") or config.getoption("collectonly")
+    if config.getoption("--full") and not in_worker and not partial:
+        _write_report(time.monotonic() - _began)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 from collections.abc import Generator, Iterator
 
 import pytest
 
 from lab.places import cdc_binary
-from lab.stack import Stack, Target
+from lab.stack import BASE_PORT, Stack, Target
 from tests.integration.scenario import Scenario
 
+PORTS_PER_WORKER = 150  # a stack takes 50, a test's second stack is 100 above it
+
 _numbers = itertools.count(1)
+
+
+def _worker() -> int:
+    """The number of this worker process of the run."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -34,9 +42,9 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         pytest.fail(f"{cdc_binary()} is missing: run ./x build first", pytrace=False)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)  # ends the run through the fixtures
-    stack = Stack()
+    stack = Stack(BASE_PORT + PORTS_PER_WORKER * _worker())
     try:
-        stack.start()
+        stack.start(modes=())
         stack.cdc.start()
         yield stack
     finally:
@@ -50,7 +58,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 def target(request: pytest.FixtureRequest, stack: Stack) -> Target:
     """The target server of this test; tests name the modes with `on(...)`."""
     mode = getattr(request, "param", "replicate")
-    return stack.targets[mode]
+    return stack.target(mode)
 
 
 @pytest.fixture

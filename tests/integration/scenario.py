@@ -18,8 +18,12 @@ from lab.waiting import until
 
 
 def on(*modes: str) -> pytest.MarkDecorator:
-    """Runs a test once per kind of target: replicate, api, lite."""
-    return pytest.mark.parametrize("target", modes, indirect=True)
+    """Runs a test once per kind of target: replicate, api, lite.
+
+    All tests of one kind share one set of servers, so one worker process runs them.
+    """
+    marked = [pytest.param(mode, marks=pytest.mark.xdist_group(mode)) for mode in modes]
+    return pytest.mark.parametrize("target", marked, indirect=True)
 
 
 EVERYWHERE = on("replicate", "api", "lite")

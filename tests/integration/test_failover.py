@@ -29,6 +29,7 @@ def _moved(seeded: Seeded, client: Client) -> Seeded:
     return seeded
 
 
+@pytest.mark.xdist_group("own")
 def test_promoted_standby_takes_deletes_upserts_and_inserts(own: Stack) -> None:
     standby = own.targets["replicate"]
     own.cdc.start()

@@ -28,6 +28,7 @@ def test_pause_and_resume(scenario: Scenario) -> None:
     scenario.assert_equal(seeded, later)
 
 
+@pytest.mark.xdist_group("replicate")
 def test_pause_twice_and_resume_twice_are_refused(scenario: Scenario) -> None:
     task = scenario.start_task()
     with pytest.raises(CdcError, match="running"):
@@ -110,6 +111,7 @@ def test_delete_keeps_the_copy_and_a_new_task_may_adopt_it(scenario: Scenario) -
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.xdist_group("replicate")
 def test_get_and_list(scenario: Scenario) -> None:
     wanted = scenario.name("id")
     param = scenario.target.connect_param() | {"token": "root:secret-word"}
@@ -138,6 +140,7 @@ def test_mode_auto_says_what_it_chose_and_why(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.xdist_group("replicate")
 def test_blackhole(scenario: Scenario) -> None:
     task = scenario.start_task(milvus_connect_param=None, blackhole_connect_param={})
     seeded = scenario.seed(load=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from lab.waiting import until
 from tests.integration.scenario import Scenario
 
@@ -18,6 +20,7 @@ def _values(metrics: str, task_id: str, word: str) -> list[float]:
     return found
 
 
+@pytest.mark.xdist_group("replicate")
 def test_metrics_per_task(scenario: Scenario) -> None:
     task = scenario.start_task()
     seeded = scenario.seed()
@@ -42,5 +45,6 @@ def test_metrics_per_task(scenario: Scenario) -> None:
     until("the metrics go with the task", removed, 10)
 
 
+@pytest.mark.xdist_group("replicate")
 def test_health(scenario: Scenario) -> None:
     assert scenario.cdc.healthy()

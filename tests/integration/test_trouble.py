@@ -147,6 +147,7 @@ def _all_there(own: Stack, task: Task, all_seeded: list[Seeded]) -> None:
             assert target.client.count("default", place.name) == seeded.rows_alive
 
 
+@pytest.mark.xdist_group("own")
 def test_wiped_etcd_drops_nothing(own: Stack) -> None:
     task, all_seeded = _replicated(own)
     source = own.source_client
@@ -168,6 +169,7 @@ def test_wiped_etcd_drops_nothing(own: Stack) -> None:
     _all_there(own, task, all_seeded)
 
 
+@pytest.mark.xdist_group("own")
 def test_wrong_root_path_after_a_restart_drops_nothing(own: Stack) -> None:
     task, all_seeded = _replicated(own)
     own.cdc.terminate()

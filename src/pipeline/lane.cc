@@ -217,7 +217,8 @@ void Lane::OnSent(SendOutcome outcome) {
   const Timestamp tick = batch_->tick;
   batch_ = nullptr;
   size_t applied = outcome.status.ok() ? staged_.size() : std::min(outcome.applied, staged_.size());
-  std::deque<Entry> done;
+  std::deque<Entry> done = std::move(unticked_);
+  unticked_.clear();
   for (; applied > 0; --applied) {
     done.push_back(std::move(staged_.front()));
     staged_.pop_front();
@@ -227,6 +228,10 @@ void Lane::OnSent(SendOutcome outcome) {
     backoff_.Reset();
     busy_ = false;
     Trouble(nullptr);
+  }
+  if (!outcome.status.ok() && options_.merge) {
+    unticked_ = std::move(done);
+    done.clear();
   }
   for (const Entry& entry : done) AckEntry(entry);
   if (outcome.status.ok()) {

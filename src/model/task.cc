@@ -61,10 +61,13 @@ bool Selection::MatchesWholeDatabase(const std::string& database) const {
 }
 
 std::string Selection::MapDatabase(const std::string& database) const {
+  const NameMapping* any = nullptr;
   for (const NameMapping& m : mappings) {
-    if (m.source_db == database) return m.target_db;
+    if (m.source_db != database) continue;
+    if (m.collections.empty() || m.collections.contains("*")) return m.target_db;
+    if (any == nullptr) any = &m;
   }
-  return database;
+  return any == nullptr ? database : any->target_db;
 }
 
 TargetName Selection::Map(const std::string& database, const std::string& collection) const {
@@ -74,12 +77,7 @@ TargetName Selection::Map(const std::string& database, const std::string& collec
     const auto it = m.collections.find(collection);
     if (it != m.collections.end()) return {m.target_db, it->second};
   }
-  for (const NameMapping& m : mappings) {
-    if (m.source_db == database && (m.collections.empty() || m.collections.contains("*"))) {
-      return {m.target_db, collection};
-    }
-  }
-  return {database, collection};
+  return {MapDatabase(database), collection};
 }
 
 std::string ToString(TargetMode mode) {

@@ -21,7 +21,9 @@ struct NamePattern {
 struct NameMapping {
   std::string source_db;
   std::string target_db;
-  std::map<std::string, std::string> collections;  // empty: all of the database, names kept
+  // Those that get another name; the others go to `target_db` under their own. A mapping without
+  // any decides about the rest of a database that several mappings name.
+  std::map<std::string, std::string> collections;
   bool operator==(const NameMapping&) const = default;
 };
 

@@ -38,8 +38,13 @@ TEST(MetaCodec, IndexParametersAreTheUsersWhereThereAreAny) {
   auto* stored = wire.mutable_index_info()->add_index_params();
   stored->set_key("index_type");
   stored->set_value("HNSW");
+  // Of a scalar field, made without parameters: the target is to choose as the source did.
+  EXPECT_EQ(DecodeIndex(wire.SerializeAsString())->index.params, KeyValues{});
+  auto* metric = wire.mutable_index_info()->add_index_params();
+  metric->set_key("metric_type");
+  metric->set_value("L2");
   EXPECT_EQ(DecodeIndex(wire.SerializeAsString())->index.params,
-            (KeyValues{{"index_type", "HNSW"}}));
+            (KeyValues{{"index_type", "HNSW"}, {"metric_type", "L2"}}));
   auto* given = wire.mutable_index_info()->add_user_index_params();
   given->set_key("index_type");
   given->set_value("AUTOINDEX");

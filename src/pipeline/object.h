@@ -32,7 +32,6 @@ struct Object {
   bool vanished = false;           // absent from etcd without a mark: never a reason to drop
   TargetName name;                 // where it belongs on the target
   std::optional<ObjectRecord> record;
-  std::optional<TargetName> moving_to;  // of a rename whose outcome is not known yet
   // To be made under a temporary name: its rows come before the drop that frees its own.
   bool parked = false;
   bool unrecorded = false;                 // `record` is newer than what is durable

@@ -160,10 +160,11 @@ struct ObjectRecord {
   CollectionId source_id = 0;
   TargetName name;             // where it is, or is being made
   CollectionId target_id = 0;  // 0: creation intended, outcome unknown
-  Timestamp created_ts = 0;    // of the target
+  Timestamp created_ts = 0;    // of the target; before it is made, of the source
   std::vector<std::string> pchannels;  // source channels, for a drop when etcd has forgotten them
   // Source id -> target id, of those that exist there; 0: creation intended, outcome unknown.
   std::map<PartitionId, PartitionId> partitions;
+  TargetName moving_to;  // where a rename under way takes it; empty: none
   bool operator==(const ObjectRecord&) const = default;
 };
 

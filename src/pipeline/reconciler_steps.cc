@@ -23,7 +23,9 @@ std::string TroubleKey(const Object& object) { return Format("object {}", object
 std::vector<TargetName> Candidates(const Object& object) {
   std::vector<TargetName> names;
   if (object.record) names.push_back(object.record->name);
-  for (const TargetName& name : {object.name, SwapName(object)}) {
+  const TargetName moving_to = object.record ? object.record->moving_to : TargetName();
+  for (const TargetName& name : {moving_to, object.name, SwapName(object)}) {
+    if (name.collection.empty()) continue;
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   if (!object.record) names = {object.parked ? SwapName(object) : object.name};
@@ -81,7 +83,7 @@ void Reconciler::Step(CollectionId id) {
 const Object* Reconciler::HolderOf(const TargetName& name, CollectionId except) const {
   for (const auto& [id, object] : objects_) {
     if (id == except || !object.record) continue;
-    if (object.record->name == name || object.moving_to == name) return &object;
+    if (object.record->name == name || object.record->moving_to == name) return &object;
   }
   return nullptr;
 }
@@ -143,8 +145,8 @@ bool Reconciler::IsOurs(const Object& object, const TargetCollection& found) con
   if (!object.record) return same_birth;  // made by an earlier life whose records are lost
   if (object.record->target_id != 0) return found.id == object.record->target_id;
   // We were about to create it, and nothing stood there then.
-  if (options_.mode == TargetMode::kReplicate) return same_birth;
-  return object.want && SchemaDifference(object.want->schema, found.schema, true).empty();
+  if (options_.mode == TargetMode::kReplicate) return found.created_ts == object.record->created_ts;
+  return !object.want || SchemaDifference(object.want->schema, found.schema, true).empty();
 }
 
 void Reconciler::OnDescribed(Object* object, std::optional<TargetCollection> found,
@@ -225,6 +227,7 @@ void Reconciler::Own(Object* object, TargetCollection found) {
   ObjectRecord record = object->record.value_or(ObjectRecord{});
   record.source_id = object->id;
   record.name = found.name;
+  record.moving_to = {};
   record.target_id = found.id;
   record.created_ts = found.created_ts;
   if (object->want) record.pchannels = object->want->pchannels;
@@ -242,7 +245,6 @@ void Reconciler::Own(Object* object, TargetCollection found) {
   }
   const bool changed = object->unrecorded || !object->record || *object->record != record;
   object->record = std::move(record);
-  object->moving_to = std::nullopt;
   object->actual = std::move(found);
   object->addresses.clear();
   object->described = true;
@@ -341,7 +343,7 @@ void Reconciler::CreateObject(Object* object) {
       Step(o->id);
       return;
     }
-    o->record = ObjectRecord{o->id, name, 0, 0, o->want->pchannels, {}};
+    o->record = ObjectRecord{o->id, name, 0, o->want->create_ts, o->want->pchannels, {}, {}};
     Persist(o, [this](Object* intended) {
       DdlStep step;
       step.kind = DdlStep::Kind::kCreateCollection;
@@ -535,25 +537,29 @@ void Reconciler::RenameTo(Object* object, TargetName name) {
       RetryLater(o, "create database " + name.database, status.error());
       return;
     }
-    DdlStep step;
-    step.kind = DdlStep::Kind::kRenameCollection;
-    step.name = o->record->name;
-    step.new_name = name;
-    o->moving_to = name;
-    o->busy = true;
-    admin_->Apply(step, WithObject(o->id, [this, step](Object* renamed, const Status& result) {
-      renamed->described = false;
-      if (!result.ok()) {
-        RetryLater(renamed, ToString(step), result.error());
-        return;
-      }
-      renamed->record->name = step.new_name;
-      renamed->moving_to = std::nullopt;
-      Persist(renamed, [this](Object* recorded) {
-        KickAll();
-        Step(recorded->id);
-      });
-    }));
+    // Recorded first: after a crash it is looked for under both names.
+    o->record->moving_to = name;
+    Persist(o, [this](Object* moving) {
+      DdlStep step;
+      step.kind = DdlStep::Kind::kRenameCollection;
+      step.name = moving->record->name;
+      step.new_name = moving->record->moving_to;
+      moving->busy = true;
+      admin_->Apply(step, WithObject(moving->id, [this, step](Object* renamed,
+                                                              const Status& result) {
+        renamed->described = false;
+        if (!result.ok()) {
+          RetryLater(renamed, ToString(step), result.error());
+          return;
+        }
+        renamed->record->name = step.new_name;
+        renamed->record->moving_to = {};
+        Persist(renamed, [this](Object* recorded) {
+          KickAll();
+          Step(recorded->id);
+        });
+      }));
+    });
   }));
 }
 

@@ -46,6 +46,7 @@ CREATE TABLE objects (
   source_id INTEGER NOT NULL,
   database TEXT NOT NULL,
   collection TEXT NOT NULL,
+  moving_to TEXT NOT NULL,   -- JSON list: database and collection of a rename under way, or none
   target_id INTEGER NOT NULL,
   created_bits INTEGER NOT NULL,
   pchannels TEXT NOT NULL,   -- JSON list

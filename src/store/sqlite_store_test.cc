@@ -180,6 +180,7 @@ TEST_F(SqliteStoreTest, ProgressComesBackWhole) {
   write.operations = LogPosition{LogPosition::Kind::kAfter, {0, 42}};
   write.objects = {{449, {"default", "a"}, -3, kHuge, {"dml_0", "dml_1"}, {{7, -8}, {9, 10}}},
                    {450, {"d", "b"}, 0, 0, {}}};
+  write.objects[0].moving_to = {"default", "b"};
   write.objects[0].partitions = {{1, -2}, {449000000000000001, 449000000000000002}};
   write.databases = {{1, "default", "default", false}, {9, "d", "e", true}};
   write.source = SourceIdentity{kHuge, 77};

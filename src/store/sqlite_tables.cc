@@ -73,7 +73,7 @@ Status ReadPartitions(const std::string& text, ObjectRecord* record) {
 Status ReadObjects(SqliteDb& db, const std::string& task, TaskProgress* progress) {
   return ForEachRow(db,
                     "SELECT source_id, database, collection, target_id, created_bits, pchannels, "
-                    "partitions FROM objects WHERE task = ?",
+                    "partitions, moving_to FROM objects WHERE task = ?",
                     task, [&](const SqliteStatement& row) -> Status {
                       ObjectRecord record;
                       record.source_id = row.Int(0);
@@ -82,6 +82,9 @@ Status ReadObjects(SqliteDb& db, const std::string& task, TaskProgress* progress
                       record.created_ts = row.Bits(4);
                       CDC_ASSIGN_OR_RETURN(record.pchannels, StringListFromJson(row.Text(5)));
                       CDC_RETURN_IF_ERROR(ReadPartitions(row.Text(6), &record));
+                      CDC_ASSIGN_OR_RETURN(const std::vector<std::string> moving_to,
+                                           StringListFromJson(row.Text(7)));
+                      if (moving_to.size() == 2) record.moving_to = {moving_to[0], moving_to[1]};
                       progress->objects[record.source_id] = std::move(record);
                       return OkStatus();
                     });
@@ -105,9 +108,14 @@ Status WriteObjects(SqliteDb& db, const ProgressWrite& write) {
     }
   }
   if (write.objects.empty()) return OkStatus();
-  SqliteStatement put(db, "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  SqliteStatement put(db, "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   for (const ObjectRecord& o : write.objects) {
     put.Bind(write.task).Bind(o.source_id).Bind(o.name.database).Bind(o.name.collection);
+    std::vector<std::string> moving_to;
+    if (!o.moving_to.collection.empty()) {
+      moving_to = {o.moving_to.database, o.moving_to.collection};
+    }
+    put.Bind(StringListToJson(moving_to));
     put.Bind(o.target_id).BindBits(o.created_ts).Bind(StringListToJson(o.pchannels));
     put.Bind(PartitionsToText(o));
     CDC_RETURN_IF_ERROR(put.Run());

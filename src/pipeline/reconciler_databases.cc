@@ -134,8 +134,10 @@ void Reconciler::DropEmptyDatabases() {
       if (!status.ok() && status.error().kind != ErrorKind::kNotFound) {
         const Error error = RetryError(key + ": " + status.error().message);
         host_->SetTrouble(key, &error);
-        executor_->PostAfter(std::chrono::seconds(2),
-                             alive_.Guard([this] { DropEmptyDatabases(); }));
+        executor_->PostAfter(std::chrono::seconds(2), alive_.Guard([this, key] {
+          host_->SetTrouble(key, nullptr);  // it may be wanted again
+          DropEmptyDatabases();
+        }));
         return;
       }
       host_->SetTrouble(key, nullptr);

@@ -186,6 +186,7 @@ CatalogUpdate SimSource::FullListing() const {
 DatabaseId SimSource::CreateDatabase(const std::string& name) {
   const DatabaseId id = next_id_++;
   databases_[id] = {id, name, ObjectState::kCreated, {}};
+  database_names_[id] = name;
   events_.push_back({++revision_, nullptr, databases_[id]});
   report_->Trace("source: create database {} id {}", name, id);
   Changed();

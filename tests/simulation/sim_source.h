@@ -91,7 +91,7 @@ class SimSource {
   const ModelCollection& Get(CollectionId id) const { return collections_.at(id); }
   const std::map<CollectionId, ModelCollection>& collections() const { return collections_; }
   const std::map<DatabaseId, SourceDatabase>& databases() const { return databases_; }
-  std::string DatabaseName(DatabaseId id) const { return databases_.at(id).name; }
+  std::string DatabaseName(DatabaseId id) const { return database_names_.at(id); }
   const std::vector<MessageInfo>& messages() const { return messages_; }
   Timestamp last_write_ts() const { return last_write_ts_; }
 
@@ -140,6 +140,7 @@ class SimSource {
   std::map<CollectionId, ModelCollection> collections_;
   std::map<DatabaseId, SourceDatabase> databases_;
   std::set<DatabaseId> database_tombstones_;
+  std::map<DatabaseId, std::string> database_names_{{1, kDefaultDatabase}};  // dropped ones too
   std::vector<CatalogEvent> events_;
   std::vector<std::function<void()>> listeners_;
   std::vector<MessageInfo> messages_;

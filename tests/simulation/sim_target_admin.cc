@@ -164,15 +164,23 @@ void SimTarget::CheckDropAllowed(const TargetState& state, PartitionId source_pa
   }
   const auto ends = model.ends_at_mark.find(source_partition);
   if (ends == model.ends_at_mark.end()) return;
+  std::set<PartitionId> recorded;
+  const auto& records = store_->Load(task_of_(state.source_id)).objects;
+  if (const auto record = records.find(state.source_id); record != records.end()) {
+    for (const auto& [source, target] : record->second.partitions) {
+      const auto partition = model.meta.partitions.find(source);
+      if (target != 0 && partition != model.meta.partitions.end() &&
+          partition->second.name == "_default") {
+        recorded.insert(source);
+      }
+    }
+  }
   for (const uint64_t seq : model.messages) {
     const MessageInfo& info = source_->messages()[seq];
     if (info.position == 0 || info.position > ends->second[info.pchannel]) continue;
     if (!whole && info.partition != source_partition) continue;
-    // Rows of partitions that were not made before the drop was seen may be skipped.
-    const auto partition = model.meta.partitions.find(info.partition);
-    if (whole && (partition == model.meta.partitions.end() || partition->second.name != "_default")) {
-      continue;
-    }
+    // Rows of partitions that were not recorded as made when the drop was seen may be skipped.
+    if (whole && !recorded.contains(info.partition)) continue;
     if (!IsApplied(seq)) {
       report_->Violation("{} (partition {}) is dropped before its message {} of ts {} was applied",
                          model.meta.name, source_partition, seq, info.ts);

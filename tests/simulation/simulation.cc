@@ -45,10 +45,8 @@ Simulation::~Simulation() {
 }
 
 const Simulation::Task* Simulation::TaskOf(CollectionId id) const {
-  const SourceCollection& meta = source_.Get(id).meta;
-  // Databases go with their last collection; names of both tasks' databases differ.
-  const auto it = source_.databases().find(meta.db_id);
-  const bool second = tasks_.size() > 1 && it != source_.databases().end() && it->second.name == "b0";
+  const std::string database = source_.DatabaseName(source_.Get(id).meta.db_id);
+  const bool second = tasks_.size() > 1 && database == "b0";
   return second ? &tasks_[1] : &tasks_[0];
 }
 

@@ -44,6 +44,7 @@ struct Object {
   bool touched = false;    // rows were sent since the last verification
   std::optional<DropBarrier> drop;
   std::map<PartitionId, DropBarrier> partition_drops;
+  std::set<PartitionId> dropped_partitions;  // at the source, whatever an older listing still says
   std::set<PartitionId> absent_partitions;  // asked for and not there: rows are skipped
   // Target addresses by (shard index, source partition id).
   std::map<std::pair<int, PartitionId>, std::shared_ptr<const TargetAddressOfRows>> addresses;

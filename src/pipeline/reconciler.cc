@@ -129,7 +129,9 @@ void Reconciler::ApplyCollection(const SourceCollectionPtr& collection) {
 }
 
 void Reconciler::ApplyPartitions(Object* object) {
-  for (const auto& [id, partition] : object->want->partitions) {
+  for (const PartitionId id : object->dropped_partitions) MarkDropped(object, id);
+  const SourceCollectionPtr want = object->want;
+  for (const auto& [id, partition] : want->partitions) {
     if (partition.state == ObjectState::kCreated) {
       object->absent_partitions.erase(id);
     } else if (partition.state != ObjectState::kCreating) {
@@ -189,7 +191,19 @@ void Reconciler::BeginDrop(Object* object) {
   TakeWatermarks(object->id, 0);
 }
 
+// The log may know of a drop before the catalog does: it must not be made again meanwhile.
+void Reconciler::MarkDropped(Object* object, PartitionId partition) {
+  object->dropped_partitions.insert(partition);
+  if (!object->want) return;
+  const auto it = object->want->partitions.find(partition);
+  if (it == object->want->partitions.end() || it->second.state != ObjectState::kCreated) return;
+  auto changed = std::make_shared<SourceCollection>(*object->want);
+  changed->partitions.at(partition).state = ObjectState::kDropping;
+  object->want = std::move(changed);
+}
+
 void Reconciler::BeginPartitionDrop(Object* object, PartitionId partition) {
+  MarkDropped(object, partition);
   const bool ours = object->record && object->record->partitions.contains(partition);
   if (!ours) {
     object->absent_partitions.insert(partition);

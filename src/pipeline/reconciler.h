@@ -82,6 +82,7 @@ class Reconciler {
   void ApplyFullListing(const CatalogUpdate& update);
   void CheckIdentity(const CatalogUpdate& update);
   void BeginDrop(Object* object);
+  void MarkDropped(Object* object, PartitionId partition);
   void BeginPartitionDrop(Object* object, PartitionId partition);
   void TakeWatermarks(CollectionId object, PartitionId partition);
   void ApplyPartitions(Object* object);

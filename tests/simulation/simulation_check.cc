@@ -161,6 +161,14 @@ std::string Simulation::Dump() const {
                     collection.target.database, collection.target.collection, collection.phase);
     }
     for (const auto& [name, checkpoint] : store_.Load(task.id).channels) {
+      const std::vector<Change>& log = source_.LogOf(SimSource::PchannelIndex(name));
+      for (const Change& change : log) {  // what does it wait for?
+        if (change.ts <= checkpoint.filter || change.kind == ChangeKind::kTimeTick) continue;
+        if (change.ts > checkpoint.filter + 1) continue;
+        out += Format("  waits: log id {} kind {} collection {} partition {} ts {}\n",
+                      change.id.minor, static_cast<int>(change.kind), change.collection_id,
+                      change.partition_id, change.ts);
+      }
       out += Format("  {} seek {} filter {} fence {} end {}\n", name, cdc::ToString(checkpoint.seek),
                     checkpoint.filter, checkpoint.fence,
                     source_.LogOf(SimSource::PchannelIndex(name)).size());

@@ -124,6 +124,7 @@ class Reconciler {
   void Persist(Object* object, std::function<void(Object*)> then);
   void InjectDrops(Object* object, ChangeKind kind, PartitionId partition, Timestamp ts,
                    std::function<void()> done);
+  const Object* OwnerOf(CollectionId target_id, CollectionId except) const;
   const Object* HolderOf(const TargetName& name, CollectionId except) const;
   bool WaitsForName(Object* object, const TargetName& name);
   PlanContext ContextFor(const Object& object) const;

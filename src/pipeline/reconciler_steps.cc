@@ -88,6 +88,13 @@ const Object* Reconciler::HolderOf(const TargetName& name, CollectionId except) 
   return nullptr;
 }
 
+const Object* Reconciler::OwnerOf(CollectionId target_id, CollectionId except) const {
+  for (const auto& [id, object] : objects_) {
+    if (id != except && object.record && object.record->target_id == target_id) return &object;
+  }
+  return nullptr;
+}
+
 // True while another collection of this task stands under `name`. One that is to be dropped or renamed
 // frees it by itself; any other is a mistake in the mapping, and said so.
 bool Reconciler::WaitsForName(Object* object, const TargetName& name) {
@@ -146,6 +153,7 @@ bool Reconciler::IsOurs(const Object& object, const TargetCollection& found) con
   if (object.record->target_id != 0) return found.id == object.record->target_id;
   // We were about to create it, and nothing stood there then.
   if (options_.mode == TargetMode::kReplicate) return found.created_ts == object.record->created_ts;
+  if (found.name != object.record->name || OwnerOf(found.id, object.id) != nullptr) return false;
   return !object.want || SchemaDifference(object.want->schema, found.schema, true).empty();
 }
 
@@ -157,12 +165,10 @@ void Reconciler::OnDescribed(Object* object, std::optional<TargetCollection> fou
     return;
   }
   if (found && !object->record) {
-    for (const auto& [id, other] : objects_) {
-      if (!other.record || other.record->target_id != found->id) continue;
+    if (OwnerOf(found->id, object->id) != nullptr) {
       // One of ours that was renamed and not described since: it will move on.
-      const CollectionId self = object->id;
       executor_->PostAfter(std::chrono::milliseconds(200),
-                           alive_.Guard([this, self] { Step(self); }));
+                           alive_.Guard([this, id = object->id] { Step(id); }));
       return;
     }
   }

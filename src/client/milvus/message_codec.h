@@ -80,7 +80,7 @@ Slices UpsertRequest(const Change& change, const TargetAddressOfRows& to);
 
 // "pk in [...]" expressions that together name all keys, each about `max_bytes` at most (one key
 // alone may be longer).
-std::vector<std::string> DeleteExpressions(const PrimaryKeys& keys,
-                                           const std::string& primary_key_name, size_t max_bytes);
+std::vector<std::string> DeleteExpressions(const PrimaryKeys& keys, const TargetAddressOfRows& to,
+                                           size_t max_bytes);
 
 }  // namespace cdc

@@ -348,16 +348,23 @@ TEST(MessageCodec, DerivedIdsDiffer) {
 }
 
 TEST(MessageCodec, DeleteExpressionsQuoteAndSplit) {
+  TargetAddressOfRows to;
+  to.primary_key_name = "pk";
   const PrimaryKeys strings(std::vector<std::string>{"a\"b", "c\\d", "e\nf\tg", "\x01\r\x7f", "ü"});
-  EXPECT_EQ(DeleteExpressions(strings, "pk", 1000),
+  EXPECT_EQ(DeleteExpressions(strings, to, 1000),
             std::vector<std::string>{
                 "pk in [\"a\\\"b\",\"c\\\\d\",\"e\\nf\\tg\",\"\x01\\r\x7f\",\"ü\"]"});
+  to.primary_key_name = "id";
+  const PrimaryKeys lowest(std::vector<int64_t>{INT64_MIN});
+  EXPECT_EQ(DeleteExpressions(lowest, to, 100)[0], "id in [-9223372036854775807-1]");
+  to.upsert_replaces = false;  // milvus-lite
+  EXPECT_EQ(DeleteExpressions(lowest, to, 100)[0], "id in [-9223372036854775808]");
   const PrimaryKeys numbers(std::vector<int64_t>{1, -2, 3000});
-  EXPECT_EQ(DeleteExpressions(numbers, "id", 1000), std::vector<std::string>{"id in [1,-2,3000]"});
-  EXPECT_EQ(DeleteExpressions(numbers, "id", 12),
+  EXPECT_EQ(DeleteExpressions(numbers, to, 1000), std::vector<std::string>{"id in [1,-2,3000]"});
+  EXPECT_EQ(DeleteExpressions(numbers, to, 12),
             (std::vector<std::string>{"id in [1,-2]", "id in [3000]"}));
-  EXPECT_EQ(DeleteExpressions(numbers, "id", 1).size(), 3U);
-  EXPECT_TRUE(DeleteExpressions(PrimaryKeys(std::vector<int64_t>{}), "id", 100).empty());
+  EXPECT_EQ(DeleteExpressions(numbers, to, 1).size(), 3U);
+  EXPECT_TRUE(DeleteExpressions(PrimaryKeys(std::vector<int64_t>{}), to, 100).empty());
 }
 
 TEST(MessageCodec, MalformedMessagesAreErrorsNeverCrashes) {

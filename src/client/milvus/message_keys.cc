@@ -1,4 +1,5 @@
 // Primary keys: out of messages, into deletes.
+#include <limits>
 #include <optional>
 
 #include "base/format.h"
@@ -145,10 +146,10 @@ Result<PrimaryKeys> ReadPrimaryKeys(const Change& change, const TargetAddressOfR
   return *std::move(keys);
 }
 
-std::vector<std::string> DeleteExpressions(const PrimaryKeys& keys,
-                                           const std::string& primary_key_name, size_t max_bytes) {
+std::vector<std::string> DeleteExpressions(const PrimaryKeys& keys, const TargetAddressOfRows& to,
+                                           size_t max_bytes) {
   std::vector<std::string> expressions;
-  const std::string head = primary_key_name + " in [";
+  const std::string head = to.primary_key_name + " in [";
   std::string current;
   const auto add = [&](const std::string& literal) {
     if (!current.empty() && current.size() + literal.size() + 2 > max_bytes) {
@@ -158,7 +159,11 @@ std::vector<std::string> DeleteExpressions(const PrimaryKeys& keys,
     current += literal;
   };
   if (const auto* integers = std::get_if<std::vector<int64_t>>(&keys)) {
-    for (const int64_t key : *integers) add(std::to_string(key));
+    for (const int64_t key : *integers) {
+      // Milvus cannot read the literal of the lowest key, and milvus-lite reads nothing else.
+      const bool lowest = key == std::numeric_limits<int64_t>::min() && to.upsert_replaces;
+      add(lowest ? std::to_string(key + 1) + "-1" : std::to_string(key));
+    }
   } else {
     for (const std::string& key : std::get<std::vector<std::string>>(keys)) {
       std::string literal;

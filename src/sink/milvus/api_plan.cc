@@ -221,7 +221,7 @@ class Planner {
 
   void EmitDelete(const OpenCall& open, size_t items_done) {
     for (std::string& expression :
-         DeleteExpressions(open.keys, open.to->primary_key_name, options_.max_expression_bytes)) {
+         DeleteExpressions(open.keys, *open.to, options_.max_expression_bytes)) {
       ApiCall call{Kind::kDelete, open.to->name, open.scope, std::move(expression)};
       call.rows = CountOf(open.keys);
       call.items_done = items_done;

@@ -24,6 +24,10 @@ class CdcError(Exception):
         self.message = message
 
 
+class ServerDied(Exception):
+    """milvus-cdc is gone although nobody ended it."""
+
+
 class CdcServer:
     """milvus-cdc with SQLite, reading one source Milvus. Its data folder survives a restart."""
 
@@ -102,6 +106,11 @@ sourceConfig:
 
     def post(self, body: bytes) -> dict[str, Any]:
         """Sends exactly these bytes to /cdc and returns the decoded answer, whatever its code."""
+        if not self.process.running:
+            raise ServerDied(
+                f"milvus-cdc ended with {self.process.exit_code}; its log ends with\n"
+                + self.process.tail(20)
+            )
         request = urllib.request.Request(
             f"{self.url}/cdc", body, {"Content-Type": "application/json"}
         )

@@ -45,7 +45,7 @@ def _write_report(seconds: float) -> None:
         "|---|---|---|",
     ]
     for name, outcome, duration in _results:
-        short = name.removeprefix("tests/integration/")
+        short = name.removeprefix("tests/integration/").partition("@")[0]
         lines.append(f"| {short} | {outcome} | {duration:.1f} |")
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text("\n".join(lines) + "\n")

@@ -77,6 +77,7 @@ void Channel::LeaveLane(const std::string& lane_name) {
   if (it == edges_.end() || --it->second.objects > 0) return;
   it->second.lane->Leave(it->second.id);
   edges_.erase(it);
+  host_->OnLaneTrouble(this, lane_name, nullptr);  // no longer ours
   if (!lanes_->merging()) lanes_->Release(lane_name);
   governor_->SetAwaited(governor_id_, !edges_.empty());
 }
@@ -100,6 +101,15 @@ bool Channel::Passed(const LogPosition& position) const {
 void Channel::Read() {
   if (reading_ || !reader_ || !governor_->MayRead(governor_id_)) return;
   reading_ = true;
+  ++reads_;
+  if (read_troubled_) {
+    // A silent channel answers nothing: no news for a while is good news.
+    executor_->PostAfter(options_.retry_max, alive_.Guard([this, read = reads_] {
+      if (!reading_ || reads_ != read || !read_troubled_) return;
+      read_troubled_ = false;
+      host_->OnReadTrouble(this, nullptr);
+    }));
+  }
   reader_->Read(options_.read_bytes,
                 alive_.Guard([this](Result<std::vector<Change>> result) { OnRead(std::move(result)); }));
 }

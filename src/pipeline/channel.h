@@ -129,6 +129,7 @@ class Channel final : public LaneClient {
   std::unique_ptr<LogReader> reader_;
   bool reading_ = false;
   bool read_troubled_ = false;
+  uint64_t reads_ = 0;
   Backoff backoff_;
   TickBuffer buffer_;
   AckTracker tracker_;

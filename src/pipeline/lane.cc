@@ -104,7 +104,9 @@ Timestamp Lane::Frontier() {
 }
 
 bool Lane::TickDue(Timestamp frontier) const {
-  if (!options_.merge || edges_.empty() || frontier <= last_tick_) return false;
+  if (!options_.merge) return false;
+  if (!unticked_.empty()) return true;
+  if (edges_.empty() || frontier <= last_tick_) return false;
   const TimePoint now = executor_->clock().Now();
   return now < hot_until_ || now - last_sent_ >= options_.tick_interval;
 }
@@ -184,7 +186,8 @@ void Lane::StampAndSend(Timestamp frontier) {
     for (const auto& [id, edge] : edges_) {
       more = more || (!edge.queue.empty() && edge.queue.front().change.ts <= frontier);
     }
-    batch->tick = more ? last_stamp_ : std::max(last_stamp_, frontier);
+    const Timestamp least = staged_.empty() ? last_stamp_ + 1 : last_stamp_;
+    batch->tick = more ? least : std::max(least, frontier);
     last_stamp_ = last_tick_ = batch->tick;
   }
   busy_ = true;
@@ -281,6 +284,7 @@ void Lane::OnFailed(const Error& error) {
     executor_->PostAfter(wait, alive_.Guard([this] {
       busy_ = false;
       MaybeSend();
+      if (!busy_) Trouble(nullptr);  // all of it was applied after all: nothing is left to try
     }));
   }));
 }

@@ -337,7 +337,9 @@ Routing Reconciler::Route(Channel* channel, const Change& change) {
   }
   if (change.partition_id != kAllPartitions) {
     const auto made = object->record->partitions.find(change.partition_id);
-    if (object->dropped_at_source &&
+    const bool dropped =
+        object->dropped_at_source || object->dropped_partitions.contains(change.partition_id);
+    if (dropped &&
         (made == object->record->partitions.end() || made->second == 0)) {
       return {Routing::Kind::kSkip, nullptr, {}};  // not made any more: its rows go with the drop
     }

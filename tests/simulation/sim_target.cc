@@ -62,6 +62,7 @@ void SimTarget::CheckBatch(const LaneBatch& batch) {
 
 void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) {
   ++calls_;
+  report_->Trace("target: called lane {} {} items tick {}", batch->lane, batch->items.size(), batch->tick);
   CheckBatch(*batch);
   const Duration wait =
       random_.Chance(faults_->send_slow) ? random_.Millis(100, 3000) : random_.Millis(1, 15);
@@ -114,6 +115,7 @@ void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcom
 }
 
 void SimTarget::Drain(const std::string& lane, Callback<Status> done) {
+  report_->Trace("target: drain lane {}", lane);
   executor_->PostAfter(options_.settle + std::chrono::milliseconds(1),
                        [this, lane, life = life_, done = std::move(done)] {
                          if (life != life_) return;

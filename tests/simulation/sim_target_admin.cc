@@ -102,7 +102,10 @@ Status SimTarget::ApplyStep(const DdlStep& step) {
         const PartitionId id = state->meta.partitions[step.partition] = NewId();
         const auto& born = source_->Get(state->source_id).born;
         const auto origin = born.find(step.ts);
-        if (origin != born.end()) state->origin[id] = origin->second;
+        if (origin != born.end()) {
+          state->origin[id] = origin->second;
+          state->made_at[origin->second] = ComposeTimestamp(executor_->WallMillis());
+        }
       }
       return OkStatus();
     case DdlStep::Kind::kDropPartition:
@@ -181,6 +184,10 @@ void SimTarget::CheckDropAllowed(const TargetState& state, PartitionId source_pa
     if (!whole && info.partition != source_partition) continue;
     // Rows of partitions that were not recorded as made when the drop was seen may be skipped.
     if (whole && !recorded.contains(info.partition)) continue;
+    const auto made = state.made_at.find(info.partition);
+    if (!whole && (made == state.made_at.end() || info.ts < made->second + ComposeTimestamp(2000))) {
+      continue;
+    }
     if (!IsApplied(seq)) {
       report_->Violation("{} (partition {}) is dropped before its message {} of ts {} was applied",
                          model.meta.name, source_partition, seq, info.ts);

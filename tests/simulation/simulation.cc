@@ -107,9 +107,9 @@ void Simulation::EndLife() {
 
 void Simulation::Crash() {
   report_.Trace("---- crash");
+  EndLife();  // what its last breath sends is in flight like the rest
   store_.Crash();
   target_.Crash();
-  EndLife();
 }
 
 void Simulation::StopTask(Task* task, std::function<void()> done) {

@@ -336,11 +336,11 @@ Routing Reconciler::Route(Channel* channel, const Change& change) {
     return {Routing::Kind::kSkip, nullptr, {}};
   }
   if (change.partition_id != kAllPartitions) {
-    const auto made = object->record->partitions.find(change.partition_id);
+    const auto record = object->record->partitions.find(change.partition_id);
+    const bool made = record != object->record->partitions.end() && record->second != 0;
     const bool dropped =
         object->dropped_at_source || object->dropped_partitions.contains(change.partition_id);
-    if (dropped &&
-        (made == object->record->partitions.end() || made->second == 0)) {
+    if (dropped && !made) {
       return {Routing::Kind::kSkip, nullptr, {}};  // not made any more: its rows go with the drop
     }
     const auto barrier = object->partition_drops.find(change.partition_id);
@@ -348,8 +348,7 @@ Routing Reconciler::Route(Channel* channel, const Change& change) {
         !barrier->second.IsWaitingFor(channel->name())) {
       return {Routing::Kind::kSkip, nullptr, {}};
     }
-    if (object->want && !object->want->partitions.contains(change.partition_id) &&
-        !object->record->partitions.contains(change.partition_id)) {
+    if (object->want && !object->want->partitions.contains(change.partition_id) && !made) {
       return AskCatalog(change);
     }
   }

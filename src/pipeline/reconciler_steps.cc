@@ -538,13 +538,14 @@ bool Reconciler::RunRename(Object* object) {
 
 void Reconciler::RenameTo(Object* object, TargetName name) {
   object->busy = true;
+  object->record->moving_to = name;  // at once: no other may take the name
+  object->unrecorded = true;
   EnsureDatabase(name.database, WithObject(object->id, [this, name](Object* o, const Status& status) {
     if (!status.ok()) {
       RetryLater(o, "create database " + name.database, status.error());
       return;
     }
     // Recorded first: after a crash it is looked for under both names.
-    o->record->moving_to = name;
     Persist(o, [this](Object* moving) {
       DdlStep step;
       step.kind = DdlStep::Kind::kRenameCollection;

@@ -269,16 +269,21 @@ void Reconciler::Own(Object* object, TargetCollection found) {
 bool Reconciler::OwnPartitions(Object* object, ObjectRecord* record,
                                const TargetCollection& found) const {
   std::set<PartitionId> taken;
-  for (const auto& [source, target] : record->partitions) {
-    if (target == 0) continue;
-    taken.insert(target);
+  for (auto it = record->partitions.begin(); it != record->partitions.end();) {
+    const auto [source, target] = *it;
     const bool there = std::any_of(found.partitions.begin(), found.partitions.end(),
-                                   [&, id = target](const auto& p) { return p.second == id; });
-    if (there || object->dropped_at_source || !object->want) continue;
+                                   [id = target](const auto& p) { return p.second == id; });
+    if (there) taken.insert(target);
+    if (there || target == 0 || !object->want || object->dropped_at_source) {
+      ++it;
+      continue;
+    }
     // Gone is wrong only for what lives at the source: a drop of ours may have outrun its record.
     const auto want = object->want->partitions.find(source);
-    if (want == object->want->partitions.end() || want->second.state != ObjectState::kCreated) continue;
-    return false;
+    if (want != object->want->partitions.end() && want->second.state == ObjectState::kCreated) {
+      return false;
+    }
+    it = record->partitions.erase(it);
   }
   if (!object->want) return true;
   for (const auto& [source, partition] : object->want->partitions) {

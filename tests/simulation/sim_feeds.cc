@@ -1,6 +1,7 @@
 #include "sim_feeds.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace cdc::sim {
@@ -161,8 +162,13 @@ void SimCatalogFeed::Deliver(size_t upto) {
 }
 
 void SimCatalogFeed::Send(const CatalogUpdate& update) {
-  delivered_ = update.revision;
+  delivered_.emplace(update.revision, ComposeTimestamp(executor_->WallMillis() + 1));
   on_update_(update);
+}
+
+Timestamp SimCatalogFeed::DeliveredAt(int64_t revision) const {
+  const auto it = delivered_.lower_bound(revision);
+  return it == delivered_.end() ? std::numeric_limits<Timestamp>::max() : it->second;
 }
 
 void SimCatalogFeed::Refresh(CollectionId, Callback<Status> done) {

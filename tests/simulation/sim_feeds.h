@@ -47,8 +47,8 @@ class SimCatalogFeed final : public CatalogFeed {
 
   void Start(Callback<CatalogUpdate> on_update, Callback<Status> on_trouble) override;
   void Refresh(CollectionId collection, Callback<Status> done) override;
-  // Everything up to this revision was delivered.
-  int64_t delivered_revision() const { return delivered_; }
+  // When everything up to `revision` was delivered, as source time; the highest number: not yet.
+  Timestamp DeliveredAt(int64_t revision) const;
 
  private:
   void List();
@@ -65,7 +65,7 @@ class SimCatalogFeed final : public CatalogFeed {
   bool listed_ = false;
   bool scheduled_ = false;
   size_t next_ = 0;
-  int64_t delivered_ = 0;
+  std::map<int64_t, Timestamp> delivered_;  // by revision
   Alive alive_;
 };
 

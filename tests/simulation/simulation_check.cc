@@ -29,8 +29,8 @@ void Simulation::CheckSafeTime(Task* task) {
          model.meta.partitions.at(info.partition).state != ObjectState::kCreated)) {
       continue;
     }
-    // What the catalog has not told yet cannot be waited for.
-    if (model.created_revision > task->feed->delivered_revision()) continue;
+    // What the catalog had not told yet could not be waited for.
+    if (info.ts <= task->feed->DeliveredAt(model.created_revision)) continue;
     if (!target_.IsReadable(task->safe_checked)) {
       report_.Violation("safe time {} of {} covers message {} of ts {}, which cannot be read", safe,
                         task->id, task->safe_checked, info.ts);

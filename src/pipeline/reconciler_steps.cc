@@ -165,8 +165,8 @@ void Reconciler::OnDescribed(Object* object, std::optional<TargetCollection> fou
     return;
   }
   if (found && !object->record) {
-    if (OwnerOf(found->id, object->id) != nullptr) {
-      // One of ours that was renamed and not described since: it will move on.
+    if (OwnerOf(found->id, object->id) != nullptr || HolderOf(asked, object->id) != nullptr) {
+      // One of ours, renamed or just made and not described since: it will move on.
       executor_->PostAfter(std::chrono::milliseconds(200),
                            alive_.Guard([this, id = object->id] { Step(id); }));
       return;

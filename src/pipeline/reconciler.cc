@@ -269,7 +269,9 @@ void Reconciler::OnCheckpointMoved(Channel* channel) {
 void Reconciler::OnDropMessage(Channel* channel, const Change& change, uint64_t token) {
   Object* object = Find(change.collection_id);
   if (object == nullptr) {
-    if (!unselected_.contains(change.collection_id)) absent_.insert(change.collection_id);
+    // A partition's drop says nothing of its collection, which the catalog may name any moment.
+    const bool whole = change.kind == ChangeKind::kDropCollection;
+    if (whole && !unselected_.contains(change.collection_id)) absent_.insert(change.collection_id);
     channel->Ack(token);
     return;
   }

@@ -231,7 +231,8 @@ CollectionId SimSource::CreateCollection(DatabaseId database, const std::string&
     meta.start_positions[PchannelName(pchannel)] = std::to_string(position);
     ++logs_[pchannel].live;
   }
-  report_->Trace("source: create collection {} id {} shards {} ts {}", name, id, shards,
+  report_->Trace("source: create collection {}.{} id {} shards {} ts {}",
+                 database_names_.at(database), name, id, shards,
                  meta.create_ts);
   Publish(id);
   collection.created_revision = revision_;

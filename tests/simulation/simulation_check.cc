@@ -32,8 +32,9 @@ void Simulation::CheckSafeTime(Task* task) {
     // What the catalog had not told yet could not be waited for.
     if (info.ts <= task->feed->DeliveredAt(model.created_revision)) continue;
     if (!target_.IsReadable(task->safe_checked)) {
-      report_.Violation("safe time {} of {} covers message {} of ts {}, which cannot be read", safe,
-                        task->id, task->safe_checked, info.ts);
+      report_.Violation(
+          "safe time {} of {} covers message {} of ts {} of collection {}, which cannot be read\n{}",
+          safe, task->id, task->safe_checked, info.ts, info.collection, Dump());
       return;
     }
   }

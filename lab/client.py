@@ -21,6 +21,7 @@ Row = dict[str, Any]
 _STRONG = 0
 _CUSTOMIZED = 4  # "use exactly the guarantee timestamp of the request"
 _TIMEOUT = 30.0
+_NO_INDEX = ("index not found", "index not exist", "no index on collection")
 
 
 class ServerError(AssertionError):
@@ -126,7 +127,7 @@ class Client:
         try:
             answer = self._call("DescribeIndex", request)
         except ServerError as error:
-            if "index not found" in error.reason or "index not exist" in error.reason:
+            if any(text in error.reason for text in _NO_INDEX):
                 return []
             raise
         found = [
@@ -200,13 +201,23 @@ class Client:
     ) -> dict[Key, Row]:
         """All rows of an int64-key collection without an iterator and without knowing the keys.
 
-        Splits the range of keys by count(*) until a part is small enough for one answer.
+        Finds the range of the keys, then splits it by count(*) until a part fits one answer.
         """
+
+        def between(low: int, high: int) -> str:
+            return f"{primary} >= {low} and {primary} <= {high}"
+
+        edge = 2**63 - 1  # 2.3 cannot parse the literal -2^63
+        total = self.count(db, name, partition, at, between(-edge, edge))
+        low, high = -1, 2**12
+        while high < edge and self.count(db, name, partition, at, between(low, high)) < total:
+            high = min(high * 8, edge)
+            low = -high
         found: dict[Key, Row] = {}
-        todo = [(-(2**63) + 1, 2**63 - 1)]  # 2.3 cannot parse the literal -2^63
+        todo = [(low, high)]
         while todo:
             low, high = todo.pop()
-            expr = f"{primary} >= {low} and {primary} <= {high}"
+            expr = between(low, high)
             rows = self.count(db, name, partition, at, expr)
             if rows > 8000 and low < high:
                 middle = (low + high) // 2

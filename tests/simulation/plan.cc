@@ -16,9 +16,9 @@ Plan Plan::FromSeed(uint64_t seed) {
   plan.source.disorder_ms = random.Chance(0.8) ? 500 : 20;
   plan.target.replicate = plan.replicate;
   plan.workload.max_shards = std::min(plan.source.pchannels, 3);
-  plan.target.pchannels =
-      random.Chance(0.5) ? plan.source.pchannels
-                         : static_cast<int>(random.Between(plan.workload.max_shards, 5));
+  plan.target.pchannels = random.Chance(0.5)
+                              ? plan.source.pchannels
+                              : static_cast<int>(random.Between(plan.workload.max_shards, 5));
   plan.target.settle = random.Millis(200, 1000);
   plan.workload.max_collections = static_cast<int>(random.Between(1, 6));
   plan.workload.pause_ms = random.Between(8, 50);
@@ -55,8 +55,10 @@ Plan Plan::FromSeed(uint64_t seed) {
 
 std::string Plan::ToString() const {
   return Format(
-      "seed {} {} tasks {} channels {}->{} shards {} collections {} ddl {} renames {} decorations {} "
-      "memory {} crash {} restart {} pause {} outage {} send_error {} admin_error {} store_error {}",
+      "seed {} {} tasks {} channels {}->{} shards {} collections {} ddl {} renames {} decorations "
+      "{} "
+      "memory {} crash {} restart {} pause {} outage {} send_error {} admin_error {} store_error "
+      "{}",
       seed, replicate ? "replicate" : "api", tasks, source.pchannels, target.pchannels,
       workload.max_shards, workload.max_collections, workload.ddl, workload.renames,
       workload.decorations, memory_limit, crash, restart, pause, outage, target_faults.send_error,

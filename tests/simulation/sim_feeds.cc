@@ -77,7 +77,8 @@ void SimLog::Latest(std::vector<std::string> channels,
   });
 }
 
-// ---- the catalog ----------------------------------------------------------------------------------
+// ---- the catalog
+// ----------------------------------------------------------------------------------
 
 SimCatalogFeed::SimCatalogFeed(SimSource* source, SimExecutor* executor, Random random,
                                const SourceFaults* faults)

@@ -1,6 +1,6 @@
 // SimLog, SimCatalogFeed: the pipeline's ports over a SimSource, with delays and passing errors.
-// Both obey ports.h: callbacks on the executor, once, never before the call returned, none after the
-// reader or feed is destroyed.
+// Both obey ports.h: callbacks on the executor, once, never before the call returned, none after
+// the reader or feed is destroyed.
 #pragma once
 
 #include <map>

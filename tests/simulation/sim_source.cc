@@ -40,7 +40,9 @@ SimSource::SimSource(SourceOptions options, SimExecutor* executor, Random random
   }
 }
 
-std::string SimSource::PchannelName(int index) { return Format("src-dml_{}", index); }
+std::string SimSource::PchannelName(int index) {
+  return Format("src-dml_{}", index);
+}
 
 int SimSource::PchannelIndex(const std::string& name) {
   return std::stoi(name.substr(name.rfind('_') + 1));
@@ -160,8 +162,8 @@ void SimSource::Changed() {
 }
 
 void SimSource::Publish(CollectionId id) {
-  events_.push_back(
-      {++revision_, std::make_shared<const SourceCollection>(collections_.at(id).meta),
+  events_.push_back({++revision_,
+                     std::make_shared<const SourceCollection>(collections_.at(id).meta),
                      std::nullopt});
   Changed();
 }
@@ -232,8 +234,7 @@ CollectionId SimSource::CreateCollection(DatabaseId database, const std::string&
     ++logs_[pchannel].live;
   }
   report_->Trace("source: create collection {}.{} id {} shards {} ts {}",
-                 database_names_.at(database), name, id, shards,
-                 meta.create_ts);
+                 database_names_.at(database), name, id, shards, meta.create_ts);
   Publish(id);
   collection.created_revision = revision_;
   return id;
@@ -305,7 +306,8 @@ void SimSource::SetIndex(CollectionId id, bool on) {
   meta.indexes.clear();
   if (on) {
     const IndexId index = next_id_++;
-    meta.indexes[index] = {index, 101, "vi", {{"index_type", random_.Chance(0.5) ? "HNSW" : "FLAT"}}};
+    meta.indexes[index] = {
+        index, 101, "vi", {{"index_type", random_.Chance(0.5) ? "HNSW" : "FLAT"}}};
   } else {
     meta.load = LoadState();
   }
@@ -378,9 +380,9 @@ void SimSource::Insert(CollectionId id, PartitionId partition, size_t count) {
   }
   while (rows.size() < count) {
     const int64_t old = random_.Between(1, next_key_);
-    const bool reuse = random_.Chance(0.3) && !there.contains(old) &&
-                       std::none_of(rows.begin(), rows.end(),
-                                    [&](const Row& row) { return row.key == old; });
+    const bool reuse =
+        random_.Chance(0.3) && !there.contains(old) &&
+        std::none_of(rows.begin(), rows.end(), [&](const Row& row) { return row.key == old; });
     rows.push_back({reuse && old < next_key_ ? old : next_key_++, next_uid_++});
   }
   for (const Row& row : rows) there[row.key] = row.uid;

@@ -99,7 +99,9 @@ class SimSource {
   int64_t revision() const { return revision_; }
   const std::vector<CatalogEvent>& events() const { return events_; }
   CatalogUpdate FullListing() const;
-  void OnCatalogChanged(std::function<void()> listener) { listeners_.push_back(std::move(listener)); }
+  void OnCatalogChanged(std::function<void()> listener) {
+    listeners_.push_back(std::move(listener));
+  }
 
   // ---- logs
   static std::string PchannelName(int index);

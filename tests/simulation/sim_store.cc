@@ -44,7 +44,8 @@ void SimStore::Apply(const ProgressWrite& write) {
   for (const LaneFence& lane : write.lanes) lanes_[lane.lane] = lane.fence;
   if (!write.task.empty()) {
     TaskProgress& task = tasks_.at(write.task);
-    for (const ChannelCheckpoint& channel : write.channels) task.channels[channel.channel] = channel;
+    for (const ChannelCheckpoint& channel : write.channels)
+      task.channels[channel.channel] = channel;
     if (write.operations) task.operations = write.operations;
     for (const ObjectRecord& object : write.objects) task.objects[object.source_id] = object;
     for (const CollectionId id : write.forgotten_objects) task.objects.erase(id);

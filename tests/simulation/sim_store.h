@@ -27,7 +27,9 @@ class SimStore final : public ProgressStore {
 
   // The process died: some of the writes under way, in order, became durable; the rest are lost.
   void Crash();
-  void Create(const std::string& task, TaskProgress progress) { tasks_[task] = std::move(progress); }
+  void Create(const std::string& task, TaskProgress progress) {
+    tasks_[task] = std::move(progress);
+  }
   const TaskProgress& Load(const std::string& task) const { return tasks_.at(task); }
   const std::map<std::string, Timestamp>& lanes() const { return lanes_; }
 

@@ -62,7 +62,8 @@ void SimTarget::CheckBatch(const LaneBatch& batch) {
 
 void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) {
   ++calls_;
-  report_->Trace("target: called lane {} {} items tick {}", batch->lane, batch->items.size(), batch->tick);
+  report_->Trace("target: called lane {} {} items tick {}", batch->lane, batch->items.size(),
+                 batch->tick);
   CheckBatch(*batch);
   const Duration wait =
       random_.Chance(faults_->send_slow) ? random_.Millis(100, 3000) : random_.Millis(1, 15);
@@ -77,11 +78,13 @@ void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcom
   const bool told = fate == Fate::kPrefix || !random_.Chance(0.3);
   auto result = std::make_shared<SendOutcome>();
   if (fate != Fate::kFine) {
-    const auto kind = fate == Fate::kNotApplied ? ErrorKind::kUnavailable : ErrorKind::kUnknownOutcome;
+    const auto kind =
+        fate == Fate::kNotApplied ? ErrorKind::kUnavailable : ErrorKind::kUnknownOutcome;
     *result = {RetryError("simulated: the call failed", kind), told ? admitted : 0};
   }
   if (fate == Fate::kFine || fate == Fate::kApplied || fate == Fate::kPrefix) {
-    const Duration at = std::chrono::nanoseconds(random_.Below(static_cast<uint64_t>(wait.count())));
+    const Duration at =
+        std::chrono::nanoseconds(random_.Below(static_cast<uint64_t>(wait.count())));
     // After a crash, a call lands while it settles, or never.
     const bool survives = random_.Chance(0.6);
     executor_->PostAfter(at, [this, batch, life, survives, result, landed, fate] {
@@ -107,9 +110,8 @@ void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcom
         (void)ApplyBatch(*batch, batch->items.size(), Arrival::kLate);
       });
     }
-    report_->Trace("target: answers lane {} {} items tick {}: {}", batch->lane,
-                   batch->items.size(), batch->tick,
-                   result->status.ok() ? "ok" : result->status.error().message);
+    report_->Trace("target: answers lane {} {} items tick {}: {}", batch->lane, batch->items.size(),
+                   batch->tick, result->status.ok() ? "ok" : result->status.error().message);
     done(*result);
   });
 }
@@ -132,7 +134,8 @@ Status SimTarget::ApplyBatch(const LaneBatch& batch, size_t count, Arrival arriv
   LaneState& lane = lanes_[batch.lane];
   for (size_t i = 0; i < count; ++i) {
     const LaneItem& item = batch.items[i];
-    const bool row = item.change.kind == ChangeKind::kInsert || item.change.kind == ChangeKind::kDelete;
+    const bool row =
+        item.change.kind == ChangeKind::kInsert || item.change.kind == ChangeKind::kDelete;
     const bool known = options_.replicate ? collections_.contains(item.to->collection_id)
                                           : Find(item.to->name) != nullptr;
     if (row && !known) return FatalError("collection not found " + item.to->name.collection);
@@ -206,7 +209,8 @@ void SimTarget::ApplyReplicateItem(const LaneBatch& batch, const LaneItem& item,
   if (item.replay) Remove(&state, rows.rows, shard, item.to->partition_id, item.stamp - 1);
   for (const Row& row : rows.rows) {
     if (ShardOf(row.key, meta.vchannels.size()) != shard) {
-      report_->Violation("key {} was written to shard {} of {}", row.key, shard, meta.name.collection);
+      report_->Violation("key {} was written to shard {} of {}", row.key, shard,
+                         meta.name.collection);
     }
     state.rows.push_back({row.key, row.uid, item.stamp, item.to->partition_id, shard});
   }

@@ -51,9 +51,9 @@ struct TargetRow {
 
 struct TargetState {
   TargetCollection meta;
-  CollectionId source_id = 0;  // what it was made from
+  CollectionId source_id = 0;                 // what it was made from
   std::map<PartitionId, PartitionId> origin;  // target partition -> source partition
-  std::map<PartitionId, Timestamp> made_at;       // source partition -> source time then
+  std::map<PartitionId, Timestamp> made_at;   // source partition -> source time then
   std::vector<TargetRow> rows;
   TimePoint loaded_at;
 };
@@ -62,9 +62,8 @@ class SimTarget final : public TargetAdmin, public DataSink {
  public:
   // Which task a source collection belongs to.
   using TaskOf = std::function<std::string(CollectionId)>;
-  SimTarget(TargetOptions options, SimExecutor* executor, Random random,
-            const TargetFaults* faults, const SimSource* source, SimStore* store, TaskOf task_of,
-            Report* report);
+  SimTarget(TargetOptions options, SimExecutor* executor, Random random, const TargetFaults* faults,
+            const SimSource* source, SimStore* store, TaskOf task_of, Report* report);
 
   void ListDatabases(Callback<Result<std::vector<std::string>>> done) override;
   void Describe(TargetName name, Callback<Result<std::optional<TargetCollection>>> done) override;
@@ -72,7 +71,8 @@ class SimTarget final : public TargetAdmin, public DataSink {
   void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override;
   void Drain(const std::string& lane, Callback<Status> done) override;
 
-  // Our process died: nothing waits for answers any more, but calls may still land while they settle.
+  // Our process died: nothing waits for answers any more, but calls may still land while they
+  // settle.
   void Crash();
   // Makes a collection of somebody else.
   void AddStranger(const TargetName& name, int shards);

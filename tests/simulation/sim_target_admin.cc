@@ -28,8 +28,7 @@ void SimTarget::ListDatabases(Callback<Result<std::vector<std::string>>> done) {
   });
 }
 
-void SimTarget::Describe(TargetName name,
-                         Callback<Result<std::optional<TargetCollection>>> done) {
+void SimTarget::Describe(TargetName name, Callback<Result<std::optional<TargetCollection>>> done) {
   executor_->PostAfter(random_.Millis(1, 20), [this, name, life = life_, done = std::move(done)] {
     if (life != life_) return;
     if (faults_->down || random_.Chance(faults_->admin_error)) {
@@ -59,8 +58,7 @@ void SimTarget::Apply(DdlStep step, Callback<Status> done) {
     if (!applied || (life != life_ && (!survives || executor_->Now() > settled_at_))) return;
     if (report_->failed()) return;
     *result = ApplyStep(step);
-    report_->Trace("target: {}: {}", ToString(step),
-                   result->ok() ? "ok" : result->error().message);
+    report_->Trace("target: {}: {}", ToString(step), result->ok() ? "ok" : result->error().message);
   });
   executor_->PostAfter(wait, [this, life, fails, result, done = std::move(done)] {
     if (life != life_) return;
@@ -185,7 +183,8 @@ void SimTarget::CheckDropAllowed(const TargetState& state, PartitionId source_pa
     // Rows of partitions that were not recorded as made when the drop was seen may be skipped.
     if (whole && !recorded.contains(info.partition)) continue;
     const auto made = state.made_at.find(info.partition);
-    if (!whole && (made == state.made_at.end() || info.ts < made->second + ComposeTimestamp(2000))) {
+    if (!whole &&
+        (made == state.made_at.end() || info.ts < made->second + ComposeTimestamp(2000))) {
       continue;
     }
     if (!IsApplied(seq)) {

@@ -54,14 +54,13 @@ void Workload::CreateCollection() {
   const std::string name =
       random_.Chance(0.05) ? std::string("skip") : Format("c{}", random_.Below(4));
   if (source_->NameTaken(database, name)) return;
-  source_->CreateCollection(database, name,
-                            static_cast<int>(1 + random_.Below(
-                                static_cast<uint64_t>(options_.max_shards))));
+  source_->CreateCollection(
+      database, name,
+      static_cast<int>(1 + random_.Below(static_cast<uint64_t>(options_.max_shards))));
 }
 
 void Workload::DatabaseOperation() {
-  const std::string& name =
-      options_.database_names[random_.Below(options_.database_names.size())];
+  const std::string& name = options_.database_names[random_.Below(options_.database_names.size())];
   for (const auto& [id, database] : source_->databases()) {
     if (database.name != name) continue;
     for (const CollectionId live : source_->Live()) {
@@ -88,9 +87,9 @@ void Workload::Ddl() {
     const std::string name = meta.name;
     source_->DropCollection(id);
     if (random_.Chance(0.5)) {  // and again under that name, at once
-      source_->CreateCollection(database, name,
-                                static_cast<int>(1 + random_.Below(
-                                    static_cast<uint64_t>(options_.max_shards))));
+      source_->CreateCollection(
+          database, name,
+          static_cast<int>(1 + random_.Below(static_cast<uint64_t>(options_.max_shards))));
     }
   } else if (dice < 7) {
     const std::string name = Format("p{}", random_.Below(3));

@@ -21,8 +21,9 @@ Simulation::Simulation(const Plan& plan)
       report_(&executor_, plan.trace),
       source_(plan.source, &executor_, random_.Fork(), &report_),
       store_(&executor_, random_.Fork(), &plan_.store_faults, &report_),
-      target_(plan.target, &executor_, random_.Fork(), &plan_.target_faults, &source_, &store_,
-              [this](CollectionId id) { return TaskOf(id)->id; }, &report_),
+      target_(
+          plan.target, &executor_, random_.Fork(), &plan_.target_faults, &source_, &store_,
+          [this](CollectionId id) { return TaskOf(id)->id; }, &report_),
       log_(&source_, &executor_, random_.Fork(), &plan_.source_faults),
       workload_(WithNames(plan.workload), &source_, &executor_, random_.Fork()) {
   tasks_.resize(static_cast<size_t>(plan.tasks));
@@ -50,7 +51,8 @@ const Simulation::Task* Simulation::TaskOf(CollectionId id) const {
   return second ? &tasks_[1] : &tasks_[0];
 }
 
-// ---- our process ----------------------------------------------------------------------------------
+// ---- our process
+// ----------------------------------------------------------------------------------
 
 void Simulation::StartLife() {
   ++life_;
@@ -60,7 +62,8 @@ void Simulation::StartLife() {
   LaneSet::Options options;
   options.lane.merge = plan_.replicate;
   options.lane.max_batch_bytes = 2000;
-  lanes_ = std::make_unique<LaneSet>("target", options, store_.lanes(), &executor_, &target_, &store_);
+  lanes_ =
+      std::make_unique<LaneSet>("target", options, store_.lanes(), &executor_, &target_, &store_);
   governor_ = std::make_unique<ReadGovernor>(
       &executor_, ReadGovernor::Options{plan_.memory_limit, plan_.memory_reserve});
   for (Task& task : tasks_) {
@@ -78,18 +81,19 @@ void Simulation::StartTask(Task* task) {
   options.channel.read_bytes = plan_.read_bytes;
   Replication::Ports ports;
   ports.log = &log_;
-  auto feed = std::make_unique<SimCatalogFeed>(&source_, &executor_, random_.Fork(),
-                                               &plan_.source_faults);
+  auto feed =
+      std::make_unique<SimCatalogFeed>(&source_, &executor_, random_.Fork(), &plan_.source_faults);
   task->feed = feed.get();
   ports.catalog = std::move(feed);
   ports.admin = &target_;
   ports.lanes = lanes_.get();
   ports.governor = governor_.get();
   ports.store = &store_;
-  task->running = std::make_unique<Replication>(
-      options, store_.Load(task->id), &executor_, std::move(ports), [this, task](const Error& error) {
-        report_.Violation("{} failed: {}", task->id, error.message);
-      });
+  task->running =
+      std::make_unique<Replication>(options, store_.Load(task->id), &executor_, std::move(ports),
+                                    [this, task](const Error& error) {
+                                      report_.Violation("{} failed: {}", task->id, error.message);
+                                    });
   task->running->Start();
 }
 
@@ -153,7 +157,7 @@ void Simulation::PauseTask(Task* task) {
   report_.Trace("---- pause {}", task->id);
   task->paused = true;
   StopTask(task, [] {});
-  executor_.PostAfter(random_.Millis(1, 4000), [this, task] { 
+  executor_.PostAfter(random_.Millis(1, 4000), [this, task] {
     task->paused = false;
     if (up_ && !stopping_ && !task->running) {
       report_.Trace("---- resume {}", task->id);
@@ -179,7 +183,8 @@ void Simulation::Trouble() {
   }
   if (now_and_then(plan_.etcd_outage) && !plan_.source_faults.etcd_down) {
     plan_.source_faults.etcd_down = true;
-    executor_.PostAfter(random_.Millis(100, 3000), [this] { plan_.source_faults.etcd_down = false; });
+    executor_.PostAfter(random_.Millis(100, 3000),
+                        [this] { plan_.source_faults.etcd_down = false; });
   }
   if (!up_) return;
   if (now_and_then(plan_.crash)) {

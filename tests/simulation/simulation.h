@@ -1,5 +1,5 @@
-// One simulated replication: a source with a random workload, a target, our process with its crashes
-// and restarts, faults on every side; then everything heals and both sides must be equal.
+// One simulated replication: a source with a random workload, a target, our process with its
+// crashes and restarts, faults on every side; then everything heals and both sides must be equal.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,8 @@ void Simulation::CheckSafeTime(Task* task) {
     const MessageInfo& info = messages[task->safe_checked];
     if (info.ts > safe) return;
     const ModelCollection& model = source_.Get(info.collection);
-    if (!model.meta.IsLive() || TaskOf(info.collection) != task || model.meta.name == "skip") continue;
+    if (!model.meta.IsLive() || TaskOf(info.collection) != task || model.meta.name == "skip")
+      continue;
     if (info.partition != kAllPartitions &&
         (!model.meta.partitions.contains(info.partition) ||
          model.meta.partitions.at(info.partition).state != ObjectState::kCreated)) {
@@ -33,15 +34,16 @@ void Simulation::CheckSafeTime(Task* task) {
     if (info.ts <= task->feed->DeliveredAt(model.created_revision)) continue;
     if (!target_.IsReadable(task->safe_checked)) {
       report_.Violation(
-          "safe time {} of {} covers message {} of ts {} of collection {}, which cannot be read\n{}",
+          "safe time {} of {} covers message {} of ts {} of collection {}, which cannot be "
+          "read\n{}",
           safe, task->id, task->safe_checked, info.ts, info.collection, Dump());
       return;
     }
   }
 }
 
-// The limit may be passed by one read and the reserve of each channel, and by what stands in the log
-// before the tick that covers it.
+// The limit may be passed by one read and the reserve of each channel, and by what stands in the
+// log before the tick that covers it.
 void Simulation::CheckMemory() {
   const size_t channels = static_cast<size_t>(plan_.source.pchannels) * tasks_.size();
   const size_t biggest = sizeof(Change) + 200 + plan_.source.max_padding * 20;
@@ -99,7 +101,8 @@ std::string Simulation::CompareCollection(const ModelCollection& model,
     }
   }
   if (meta.aliases != target.meta.aliases) return "aliases of " + meta.name + " differ";
-  if (meta.indexes.size() != target.meta.indexes.size()) return "indexes of " + meta.name + " differ";
+  if (meta.indexes.size() != target.meta.indexes.size())
+    return "indexes of " + meta.name + " differ";
   if (!meta.indexes.empty() &&
       meta.indexes.begin()->second.params != target.meta.indexes[0].params) {
     return "index of " + meta.name + " differs";
@@ -170,8 +173,8 @@ std::string Simulation::Dump() const {
                       change.id.minor, static_cast<int>(change.kind), change.collection_id,
                       change.partition_id, change.ts);
       }
-      out += Format("  {} seek {} filter {} fence {} end {}\n", name, cdc::ToString(checkpoint.seek),
-                    checkpoint.filter, checkpoint.fence,
+      out += Format("  {} seek {} filter {} fence {} end {}\n", name,
+                    cdc::ToString(checkpoint.seek), checkpoint.filter, checkpoint.fence,
                     source_.LogOf(SimSource::PchannelIndex(name)).size());
     }
   }

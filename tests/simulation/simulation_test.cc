@@ -3,12 +3,12 @@
 //   CDC_SIM_SEED=42 ./simulation_test     that one seed, with CDC_SIM_TRACE=1 every step of it
 //   (CDC_SIM_FAULTS=0: without faults)
 //   CDC_SIM_SEEDS=20000 ./simulation_test more of them
+#include "simulation.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <string>
-
-#include "simulation.h"
 
 namespace cdc::sim {
 namespace {
@@ -32,8 +32,9 @@ Outcome RunSeed(uint64_t seed, bool faults) {
   Simulation simulation(plan);
   Outcome outcome = simulation.Run();
   if (!outcome.failure.empty()) {
-    outcome.failure += "\n  " + plan.ToString() + "\n  run it: CDC_SIM_SEED=" +
-                       std::to_string(seed) + " CDC_SIM_TRACE=1 ./simulation_test";
+    outcome.failure += "\n  " + plan.ToString() +
+                       "\n  run it: CDC_SIM_SEED=" + std::to_string(seed) +
+                       " CDC_SIM_TRACE=1 ./simulation_test";
   }
   return outcome;
 }

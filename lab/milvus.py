@@ -93,7 +93,7 @@ class Milvus:
             "MSGCHANNEL_CHANNAMEPREFIX_CLUSTER": self.name,
             "ROOTCOORD_DMLCHANNELNUM": str(self.dml_channels),
             "COMMON_TTMSGENABLED": "false" if self.standby else "true",
-            "COMMON_SESSION_TTL": "5",  # after kill -9 the next start waits for this lease
+            "COMMON_SESSION_TTL": "10",  # after kill -9 the next start waits for this lease
             "LOG_LEVEL": "warn",
             # Loads and releases are found done by polling; the defaults cost 2 s per test.
             "QUERYCOORD_CHECKINTERVAL": "100",

@@ -64,8 +64,9 @@ def target(request: pytest.FixtureRequest, stack: Stack) -> Target:
 @pytest.fixture
 def scenario(request: pytest.FixtureRequest, stack: Stack, target: Target) -> Iterator[Scenario]:
     """A name space of its own, a running milvus-cdc, and all cleaned up behind the test."""
-    if not stack.cdc.process.running:
-        stack.cdc.start()
+    for server in (stack.etcd, stack.source, target.server, stack.cdc):
+        if not server.process.running:  # a test before may have left it dead
+            server.start()
     scenario = Scenario(stack, target, f"t{next(_numbers)}")
     yield scenario
     report = getattr(request.node, "_call", None)

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
+from lab.seeder import DIM
 from lab.waiting import until
 from tests.integration.scenario import Scenario
 
 
-def _values(metrics: str, task_id: str, word: str) -> list[float]:
-    """The values of all metrics of this task whose name contains `word`."""
-    found = []
-    for line in metrics.splitlines():
+def _metric(text: str, name: str, task_id: str, label: str = "") -> float:
+    """The value of the metric of this task; -1 if it is not published."""
+    for line in text.splitlines():
         match = re.match(r"^([a-zA-Z_:]+)\{(.*)\} (\S+)$", line)
-        if match and word in match.group(1) and task_id in match.group(2):
-            found.append(float(match.group(3)))
-    return found
+        if match and match.group(1) == name and task_id in match.group(2) and label in line:
+            return float(match.group(3))
+    return -1.0
 
 
 @pytest.mark.xdist_group("replicate")
 def test_metrics_per_task(scenario: Scenario) -> None:
     task = scenario.start_task()
     seeded = scenario.seed()
-    seeded.insert(123)
+    seeded.delete(seeded.insert(123)[:23])
     scenario.assert_equal(seeded)
 
     def published() -> bool:
         text = scenario.cdc.metrics()
-        assert any(v >= 123 for v in _values(text, task.task_id, "rows")), text
-        for word in ("bytes", "calls"):
-            assert any(v > 0 for v in _values(text, task.task_id, word)), word
-        assert _values(text, task.task_id, "lag")
-        assert any(v > 1e9 for v in _values(text, task.task_id, "safe")), "safe time"
+
+        def metric(name: str, label: str = "") -> float:
+            return _metric(text, f"milvus_cdc_{name}", task.task_id, label)
+
+        assert metric("replicate_data_cnt", 'api_type="insert"') == 123
+        assert metric("replicate_data_cnt", 'api_type="delete"') == 23
+        assert metric("replicate_data_size") > 123 * DIM * 4
+        assert metric("api_execute_total") > 0
+        assert 0 <= metric("task_lag_seconds") < 60
+        assert abs(metric("task_safe_time_seconds") - time.time()) < 60
         return True
 
     until("the metrics of the task", published, 10)

@@ -250,7 +250,10 @@ void Reconciler::Own(Object* object, TargetCollection found) {
     return;
   }
   const bool changed = object->unrecorded || !object->record || *object->record != record;
+  const bool moved = object->record && (object->record->name != record.name ||
+                                        object->record->moving_to != record.moving_to);
   object->record = std::move(record);
+  if (moved) KickAll();  // somebody may have waited for the name
   object->actual = std::move(found);
   object->addresses.clear();
   object->described = true;

@@ -293,10 +293,18 @@ void SimSource::DropPartition(CollectionId id, PartitionId partition) {
   collection.ends_at_mark[partition] = LogEnds();
   Publish(id);
   BroadcastDrop(collection, ChangeKind::kDropPartition, partition, ts);
+  ForgetPartition(id, partition);
+}
+
+void SimSource::ForgetPartition(CollectionId id, PartitionId partition) {
   executor_->PostAfter(random_.Millis(500, 8000), [this, id, partition] {
-    ModelCollection& later = collections_.at(id);
-    if (!tombstones_ || later.meta.state != ObjectState::kCreated) return;
-    later.meta.partitions.erase(partition);
+    ModelCollection& collection = collections_.at(id);
+    if (!tombstones_ || collection.meta.state != ObjectState::kCreated) return;
+    if (may_forget_ && !may_forget_(id, partition)) {
+      ForgetPartition(id, partition);
+      return;
+    }
+    collection.meta.partitions.erase(partition);
     Publish(id);
   });
 }

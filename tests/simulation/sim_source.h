@@ -84,6 +84,9 @@ class SimSource {
   void SetLoad(CollectionId id, LoadState::Kind kind);
   void SetAlias(CollectionId id, const std::string& alias, bool on);
   void StopTombstones() { tombstones_ = false; }
+  // Etcd keeps the mark of a dropped partition for minutes, longer than a creation takes to be
+  // recorded: asked before it forgets one.
+  void SetMayForget(std::function<bool(CollectionId, PartitionId)> may) { may_forget_ = std::move(may); }
 
   // ---- what there is
   std::vector<CollectionId> Live() const;
@@ -130,6 +133,7 @@ class SimSource {
                  const std::vector<Row>& rows);
   void BroadcastDrop(const ModelCollection& collection, ChangeKind kind, PartitionId partition,
                      Timestamp ts);
+  void ForgetPartition(CollectionId id, PartitionId partition);
   std::vector<uint64_t> LogEnds() const;
   std::vector<int64_t> SomeKeys(const ModelCollection& collection, PartitionId partition, size_t n);
 
@@ -138,6 +142,7 @@ class SimSource {
   Random random_;
   Report* const report_;
   bool tombstones_ = true;
+  std::function<bool(CollectionId, PartitionId)> may_forget_;
   std::vector<Log> logs_;
   std::map<CollectionId, ModelCollection> collections_;
   std::map<DatabaseId, SourceDatabase> databases_;

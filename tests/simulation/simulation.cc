@@ -26,6 +26,13 @@ Simulation::Simulation(const Plan& plan)
           [this](CollectionId id) { return TaskOf(id)->id; }, &report_),
       log_(&source_, &executor_, random_.Fork(), &plan_.source_faults),
       workload_(WithNames(plan.workload), &source_, &executor_, random_.Fork()) {
+  source_.SetMayForget([this](CollectionId id, PartitionId partition) {
+    const auto& records = store_.Load(TaskOf(id)->id).objects;
+    const auto record = records.find(id);
+    if (record == records.end()) return true;
+    const auto made = record->second.partitions.find(partition);
+    return made == record->second.partitions.end() || made->second != 0;
+  });
   tasks_.resize(static_cast<size_t>(plan.tasks));
   for (int i = 0; i < plan.tasks; ++i) tasks_[i].id = Format("task{}", i);
   Selection& first = tasks_[0].selection;

@@ -63,7 +63,7 @@ TEST_P(SimulationTest, EverySeedEndsEqual) {
   }
   // The faults did happen.
   EXPECT_GT(all.rows, 0u);
-  if (seeds >= 200 && failed == 0) {
+  if (seeds >= 1000 && failed == 0) {
     EXPECT_GT(all.lives, seeds / kParts);
     EXPECT_GT(all.replayed, 0u);
     EXPECT_GT(all.late, 0u);

@@ -259,7 +259,7 @@ void Channel::OnLaneAcked(uint64_t token) {
   sent_.erase(it);
   Finish(token, sent.bytes);
   governor_->SetHanded(governor_id_, !ready_.empty() || !sent_.empty());
-  host_->OnAcked(this, sent.change);
+  host_->OnAcked(this, sent.change, sent.bytes);
 }
 
 void Channel::OnCollectionRefused(CollectionId collection, const Error& error) {

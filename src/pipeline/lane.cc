@@ -106,9 +106,10 @@ Timestamp Lane::Frontier() {
 bool Lane::TickDue(Timestamp frontier) const {
   if (!options_.merge) return false;
   if (!unticked_.empty()) return true;
-  if (edges_.empty() || frontier <= last_tick_) return false;
+  if (edges_.empty()) return false;
   const TimePoint now = executor_->clock().Now();
-  return now < hot_until_ || now - last_sent_ >= options_.tick_interval;
+  if (now - last_sent_ >= options_.keepalive) return true;
+  return frontier > last_tick_ && (now < hot_until_ || now - last_sent_ >= options_.tick_interval);
 }
 
 void Lane::MaybeSend() {

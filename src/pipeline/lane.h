@@ -44,6 +44,8 @@ class Lane {
   struct Options {
     bool merge = true;                                    // replicate mode: merge, stamp, tick
     Duration tick_interval = std::chrono::milliseconds(500);  // of an idle lane
+    // A tick although the source is silent: shows that the target is there, and a standby still.
+    Duration keepalive = std::chrono::seconds(2);
     Duration hot_period = std::chrono::seconds(2);        // ticks follow at once so long after rows
     Duration max_hold = std::chrono::seconds(1);          // how long a stalled edge is waited for
     uint64_t late_slack = ComposeTimestamp(10'000);       // an edge joining further behind is late

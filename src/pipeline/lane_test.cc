@@ -96,6 +96,19 @@ class LaneTest : public testing::Test {
   std::function<void()> fence_done_;
 };
 
+TEST_F(LaneTest, TicksNowAndThenAlthoughTheSourceIsSilent) {
+  auto lane = Make(true, 100);
+  lane->Join(&a_, 50);
+  lane->OnTimer();
+  const size_t before = sink_.sent.size();
+  if (before > 0) sink_.Answer();
+  const Timestamp stamp = lane->last_stamp();
+  executor_.Run(milliseconds(2001));
+  lane->OnTimer();
+  ASSERT_EQ(sink_.sent.size(), before + 1);
+  EXPECT_GT(sink_.last().tick, stamp);
+}
+
 TEST_F(LaneTest, MergesEdgesByTime) {
   auto lane = Make(true);
   const auto a = lane->Join(&a_, 0);

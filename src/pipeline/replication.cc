@@ -112,7 +112,8 @@ Routing Replication::Route(Channel* channel, const Change& change) {
 
 void Replication::OnDelivered(Channel*, const Change& change) { reconciler_.OnDelivered(change); }
 
-void Replication::OnAcked(Channel* channel, const Change& change) {
+void Replication::OnAcked(Channel* channel, const Change& change, size_t bytes) {
+  counters_.bytes += bytes;
   (change.kind == ChangeKind::kInsert ? counters_.rows_inserted : counters_.rows_deleted) +=
       change.num_rows;
   rows_moved_ = true;

@@ -83,7 +83,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   // ChannelHost
   Routing Route(Channel* channel, const Change& change) override;
   void OnDelivered(Channel* channel, const Change& change) override;
-  void OnAcked(Channel* channel, const Change& change) override;
+  void OnAcked(Channel* channel, const Change& change, size_t bytes) override;
   void OnDropMessage(Channel* channel, const Change& change, uint64_t token) override;
   void OnOther(Channel* channel, const Change& change) override;
   void OnReadTrouble(Channel* channel, const Error* error) override;

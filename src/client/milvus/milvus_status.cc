@@ -103,6 +103,12 @@ constexpr TextRow kTexts[] = {
     {"conflicts with an existing collection", kFatal, ErrorKind::kAlreadyExists, Effect::kNone},
     {"does not exist", kFatal, ErrorKind::kNotFound, Effect::kNone},
     {"not found", kFatal, ErrorKind::kNotFound, Effect::kNone},
+    // A Milvus that starts, stops, or has lost one of its parts.
+    {"empty grpc client", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
+    {"find no available", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
+    {"not healthy", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
+    {"not match", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
+    {"is closing", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
     {"deadline exceeded", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
     {"context canceled", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
     {"connection refused", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
@@ -239,7 +245,9 @@ Error TranslateMilvusStatus(MilvusCallClass call, std::string_view method, int32
       return Make(call, row.disposition, row.kind, row.effect, message(row.kind));
     }
   }
-  return {kFatal, ErrorKind::kOther, message(ErrorKind::kOther)};
+  // Looking again costs nothing; a write that is refused for a reason we do not know needs a person.
+  const Disposition unknown = call == MilvusCallClass::kRead ? kRetry : kFatal;
+  return {unknown, ErrorKind::kOther, message(ErrorKind::kOther)};
 }
 
 Error TranslateGrpcStatus(MilvusCallClass call, std::string_view method, int code,

@@ -277,7 +277,11 @@ bool Reconciler::OwnPartitions(Object* object, ObjectRecord* record,
     const bool there = std::any_of(found.partitions.begin(), found.partitions.end(),
                                    [id = target](const auto& p) { return p.second == id; });
     if (there) taken.insert(target);
-    if (there || target == 0 || !object->want || object->dropped_at_source) {
+    if (!there && target != 0 && object->dropped_at_source) {  // its rows are not wanted any more
+      it = record->partitions.erase(it);
+      continue;
+    }
+    if (there || target == 0 || !object->want) {
       ++it;
       continue;
     }

@@ -48,7 +48,7 @@ void Simulation::CheckMemory() {
   const size_t channels = static_cast<size_t>(plan_.source.pchannels) * tasks_.size();
   const size_t biggest = sizeof(Change) + 200 + plan_.source.max_padding * 20;
   const size_t slack = channels * (plan_.memory_reserve + plan_.read_bytes + biggest);
-  const size_t untick = plan_.memory_limit < (1 << 20) ? kUntickedBytes : 0;
+  const size_t untick = plan_.memory_limit < (1 << 20) ? kUntickedBytes * tasks_.size() : 0;
   if (governor_->used() > plan_.memory_limit + slack + untick) {
     report_.Violation("memory: {} bytes are buffered, the limit is {}", governor_->used(),
                       plan_.memory_limit);

@@ -39,6 +39,7 @@ class Milvus:
         *,
         standby: bool = False,
         dml_channels: int = 4,
+        session_ttl: int = 5,
         extra_env: dict[str, str] | None = None,
     ) -> None:
         self.name = name
@@ -47,6 +48,7 @@ class Milvus:
         self.port = port
         self.standby = standby
         self.dml_channels = dml_channels
+        self.session_ttl = session_ttl
         self.extra_env = extra_env or {}
         self.address = f"127.0.0.1:{port}"
         self.uri = f"http://{self.address}"
@@ -93,7 +95,9 @@ class Milvus:
             "MSGCHANNEL_CHANNAMEPREFIX_CLUSTER": self.name,
             "ROOTCOORD_DMLCHANNELNUM": str(self.dml_channels),
             "COMMON_TTMSGENABLED": "false" if self.standby else "true",
-            "COMMON_SESSION_TTL": "10",  # after kill -9 the next start waits for this lease
+            # Seconds. After kill -9 the next start waits for this lease, and a Milvus that was
+            # frozen for longer ends itself.
+            "COMMON_SESSION_TTL": str(self.session_ttl),
             "LOG_LEVEL": "warn",
             # Loads and releases are found done by polling; the defaults cost 2 s per test.
             "QUERYCOORD_CHECKINTERVAL": "100",

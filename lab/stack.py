@@ -76,9 +76,9 @@ class Stack:
     def _launch_target(self, mode: str) -> None:
         server: Milvus | MilvusLite
         if mode == "replicate":
-            server, traits = self.milvus("standby", 2, standby=True), REPLICATE
+            server, traits = self.milvus("standby", 2, standby=True, session_ttl=25), REPLICATE
         elif mode == "api":
-            server, traits = self.milvus("plain", 3), API
+            server, traits = self.milvus("plain", 3, session_ttl=25), API
         else:
             port = self.base_port + PORTS_PER_MILVUS * 4
             server, traits = MilvusLite(self.data / "lite", port), LITE

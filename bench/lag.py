@@ -65,7 +65,8 @@ def measure(stack: Stack, mode: str, rows: int) -> list[Sample]:
     target = stack.targets[mode]
     name = f"lag_{mode}"
     task = stack.cdc.create(
-        milvus_connect_param=target.connect_param(), db_collections={"default": [{"name": name}]}
+        milvus_connect_param=target.connect_param(),
+        db_collections={"default": [{"name": f"{name}*"}]},
     )
     seeded = Seeded.create(stack.source_client, name, shards=1, dim=128).index_and_load()
     seeded.insert(keys=[0])

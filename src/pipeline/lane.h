@@ -81,6 +81,8 @@ class Lane {
                   std::function<void()> done);
   // Re-examines ticks and stalled edges; called every 50 ms or so on merging lanes.
   void OnTimer();
+  // Nothing is sent any more, whatever comes.
+  void Close() { dead_ = true; }
   // True when no entry of the edge is in flight.
   bool Quiet(EdgeId edge) const;
 

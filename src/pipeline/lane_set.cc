@@ -93,6 +93,7 @@ void LaneSet::WriteExactFences(std::function<void()> done) {
   write.target = target_;
   if (options_.lane.merge) {
     for (const auto& [name, lane] : lanes_) {
+      lane->Close();
       if (!lane->busy()) write.lanes.push_back({name, lane->last_stamp()});
     }
   }

@@ -33,7 +33,8 @@ class LaneSet {
   Lane* Find(const std::string& name);
   // Frees a lane without edges and calls.
   void Release(const std::string& name);
-  // Sets every lane's fence to what was really sent: after a clean stop nothing is re-stamped.
+  // The end of a clean stop: closes the lanes and sets every fence to what was really sent, so that
+  // the next life re-stamps nothing.
   void WriteExactFences(std::function<void()> done);
 
   bool merging() const { return options_.lane.merge; }

@@ -25,8 +25,7 @@ bool SimTarget::IsReadable(uint64_t seq) const {
 }
 
 void SimTarget::Crash() {
-  ++life_;
-  settled_at_ = executor_->Now() + options_.settle;
+  settled_at_[life_++] = executor_->Now() + options_.settle;
   for (auto& [name, lane] : lanes_) lane.sending = false;
 }
 
@@ -89,7 +88,7 @@ void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcom
     const bool survives = random_.Chance(0.6);
     executor_->PostAfter(at, [this, batch, life, survives, result, landed, fate] {
       if (life != life_) {
-        if (!survives || executor_->Now() > settled_at_) return;
+        if (!survives || executor_->Now() > settled_at_.at(life)) return;
         (void)ApplyBatch(*batch, landed, Arrival::kLate);
         return;
       }
@@ -198,6 +197,12 @@ void SimTarget::ApplyReplicateItem(const LaneBatch& batch, const LaneItem& item,
   if (named && !std::any_of(meta.partitions.begin(), meta.partitions.end(),
                             [&](const auto& p) { return p.second == item.to->partition_id; })) {
     return;  // acknowledged and lost
+  }
+  if (report_->tracing()) {
+    std::string keys;
+    for (const Row& row : rows.rows) keys += Format(" {}:{}", row.key, row.uid);
+    report_->Trace("target: applies seq {} {}{} stamp {} rows{}", rows.seq,
+                   insert ? "insert" : "delete", item.replay ? " again" : "", item.stamp, keys);
   }
   applied_[rows.seq] = {batch.lane, std::max(applied_[rows.seq].second, item.stamp)};
   if (item.stamp <= meta.created_ts) return;  // below the collection's beginning: skipped

@@ -131,7 +131,7 @@ class SimTarget final : public TargetAdmin, public DataSink {
   CollectionId next_id_ = 90'000;
   Timestamp api_clock_ = 1;
   uint64_t life_ = 0;
-  TimePoint settled_at_;  // of calls of an earlier life
+  std::map<uint64_t, TimePoint> settled_at_;  // when the calls of an earlier life are over
   uint64_t calls_ = 0;
   uint64_t replayed_ = 0;
   uint64_t late_ = 0;

@@ -55,7 +55,7 @@ void SimTarget::Apply(DdlStep step, Callback<Status> done) {
   const Duration at = std::chrono::nanoseconds(random_.Below(static_cast<uint64_t>(wait.count())));
   executor_->PostAfter(at, [this, step, life, survives, applied, result] {
     // A crash cuts connections: what the target had not begun by then rarely happens.
-    if (!applied || (life != life_ && (!survives || executor_->Now() > settled_at_))) return;
+    if (!applied || (life != life_ && (!survives || executor_->Now() > settled_at_.at(life)))) return;
     if (report_->failed()) return;
     *result = ApplyStep(step);
     report_->Trace("target: {}: {}", ToString(step), result->ok() ? "ok" : result->error().message);

@@ -361,6 +361,7 @@ void Reconciler::CreateObject(Object* object) {
       Step(o->id);
       return;
     }
+    if (o->record && o->record->name != name) KickAll();  // that name is not wanted any more
     o->record = ObjectRecord{o->id, name, 0, o->want->create_ts, o->want->pchannels, {}, {}};
     Persist(o, [this](Object* intended) {
       DdlStep step;
@@ -537,6 +538,8 @@ bool Reconciler::RunRename(Object* object) {
     const bool parked = object->record->name == SwapName(*object);
     // Rows flow under the present name meanwhile: a drop that frees the other may wait for them.
     if (!holder_moves || parked || object->id > holder->id) {
+      // It may have looked before this one was known to move.
+      if (holder_moves && !parked) Kick(holder->id);
       let_rows_flow();
       return false;
     }

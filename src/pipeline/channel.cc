@@ -33,6 +33,7 @@ Channel::~Channel() {
 
 void Channel::Start() {
   reader_ = log_->Open(name_, start_.seek);
+  ticked_at_ = executor_->clock().Now();
   Read();
 }
 
@@ -156,7 +157,13 @@ void Channel::Accept(Change change) {
   buffer_.Add({std::move(change), token});
 }
 
+Duration Channel::Silence() const {
+  if (!reading_ || read_troubled_) return Duration(0);
+  return executor_->clock().Now() - ticked_at_;
+}
+
 void Channel::OnTick(const Change& tick) {
+  ticked_at_ = executor_->clock().Now();
   tick_ = std::max(tick_, tick.ts);
   tracker_.Resolve(tick_);
   TickBuffer::Released released = buffer_.Release(tick_);

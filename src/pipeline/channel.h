@@ -95,6 +95,8 @@ class Channel final : public LaneClient {
   // For lag: source time of the oldest change not yet acknowledged; 0 when there is none.
   Timestamp OldestOutstanding() const { return tracker_.OldestOutstanding(); }
   bool holding() const { return holding_; }
+  // How long the log has been waited for without a time tick; 0 while it is not waited for.
+  Duration Silence() const;
 
   // LaneClient
   void OnLaneAcked(uint64_t token) override;
@@ -136,6 +138,7 @@ class Channel final : public LaneClient {
   AckTracker tracker_;
   std::deque<TrackedChange> ready_;  // released by a tick, in order, not yet routed
   Timestamp tick_ = 0;
+  TimePoint ticked_at_;
   Timestamp resolved_ = 0;
   bool holding_ = false;
   bool pumping_ = false;

@@ -178,11 +178,29 @@ void Replication::Write(ProgressWrite write, Callback<cdc::Status> done) {
 void Replication::ScheduleCheckpoint() {
   executor_->PostAfter(options_.checkpoint_interval, alive_.Guard([this] {
     if (stopping_) return;
+    WatchForSilence();
     const bool due =
         rows_moved_ || executor_->clock().Now() - last_checkpoint_ >= options_.idle_checkpoint_interval;
     if (due && !checkpointing_) WriteCheckpoints(false, [](const cdc::Status&) {});
     ScheduleCheckpoint();
   }));
+}
+
+// A channel with live collections that stopped ticking: the source is down, or its log is not the one
+// that we read.
+void Replication::WatchForSilence() {
+  for (const auto& [name, channel] : channels_) {
+    const Duration silence = channel->Silence();
+    if (!channel->has_objects() || silence < options_.silence_warning) continue;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(silence).count();
+    const Error error =
+        RetryError(Format("nothing on channel {} for {} s, not even a time tick; is the source Milvus "
+                          "running, and does it write to the log that is read here?",
+                          name, seconds));
+    SetTrouble("source", &error);
+    return;
+  }
+  SetTrouble("source", nullptr);
 }
 
 void Replication::WriteCheckpoints(bool final, Callback<cdc::Status> done) {

@@ -57,6 +57,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
     std::string target;  // identity of the target
     Duration checkpoint_interval = std::chrono::seconds(1);
     Duration idle_checkpoint_interval = std::chrono::seconds(10);
+    Duration silence_warning = std::chrono::seconds(5);  // a live channel ticks every 200 ms
     Duration stop_timeout = std::chrono::seconds(3);
   };
   struct Ports {
@@ -106,6 +107,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
  private:
   ChannelCheckpoint StartOf(const std::string& pchannel, const Object& object);
   void ScheduleCheckpoint();
+  void WatchForSilence();
   void WriteCheckpoints(bool final, Callback<cdc::Status> done);
   void WaitQuiet(TimePoint deadline, std::function<void()> done);
 

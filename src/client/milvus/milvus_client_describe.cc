@@ -131,6 +131,13 @@ class DescribeJob : public std::enable_shared_from_this<DescribeJob> {
   MilvusDone<Result<Description>> done_;
 };
 
+// A lasting id for a partition of milvus-lite, which has none: FNV-1a of its name, never 0.
+PartitionId StandInId(const std::string& partition) {
+  uint64_t hash = 14695981039346656037ULL;
+  for (const char c : partition) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211ULL;
+  return static_cast<PartitionId>((hash >> 1) | 1);
+}
+
 TargetCollection FromWire(const TargetName& name, const wire::DescribeCollectionResponse& answer) {
   TargetCollection collection;
   collection.name = name;
@@ -197,8 +204,9 @@ void MilvusClient::ShowPartitions(const TargetName& name,
         if (!answer) return done(answer.error());
         std::map<std::string, PartitionId> partitions;
         for (int i = 0; i < answer->partition_names_size(); ++i) {
-          partitions[answer->partition_names(i)] =
-              i < answer->partition_ids_size() ? answer->partition_ids(i) : 0;
+          const std::string& partition = answer->partition_names(i);
+          const PartitionId id = i < answer->partition_ids_size() ? answer->partition_ids(i) : 0;
+          partitions[partition] = id != 0 ? id : StandInId(partition);
         }
         done(std::move(partitions));
       });

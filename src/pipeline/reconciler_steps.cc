@@ -113,7 +113,7 @@ bool Reconciler::WaitsForName(Object* object, const TargetName& name) {
 // A row of an object that is not made yet has come. If the object that holds its name is freed only by
 // what stands behind this row, waiting for it would be for ever: it is made under a temporary name.
 void Reconciler::ParkIfNeeded(Object* object, const Channel& channel) {
-  if (object->parked || object->OnTarget() || object->vanished) return;
+  if (object->parked || object->record || object->vanished) return;
   const Object* holder = HolderOf(object->name, object->id);
   if (holder == nullptr) return;
   const bool frees = holder->dropped_at_source || holder->name != holder->record->name;
@@ -348,7 +348,10 @@ void Reconciler::MakeReady(Object* object) {
 // ---- create -----------------------------------------------------------------------------------
 
 void Reconciler::CreateObject(Object* object) {
-  const TargetName name = object->parked ? SwapName(*object) : object->name;
+  // An intention on record is carried out under its name and renamed afterwards: a call of an earlier
+  // life may still make it there.
+  TargetName name = object->parked ? SwapName(*object) : object->name;
+  if (object->record) name = object->record->name;
   if (WaitsForName(object, name)) return;  // kicked when it is free
   object->busy = true;
   const CollectionId id = object->id;
@@ -361,7 +364,6 @@ void Reconciler::CreateObject(Object* object) {
       Step(o->id);
       return;
     }
-    if (o->record && o->record->name != name) KickAll();  // that name is not wanted any more
     o->record = ObjectRecord{o->id, name, 0, o->want->create_ts, o->want->pchannels, {}, {}};
     Persist(o, [this](Object* intended) {
       DdlStep step;

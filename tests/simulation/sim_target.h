@@ -53,7 +53,7 @@ struct TargetState {
   TargetCollection meta;
   CollectionId source_id = 0;                 // what it was made from
   std::map<PartitionId, PartitionId> origin;  // target partition -> source partition
-  std::map<PartitionId, Timestamp> made_at;   // source partition -> source time then
+  std::map<PartitionId, Timestamp> made_at;   // source partition (0: all) -> source time then
   std::vector<TargetRow> rows;
   TimePoint loaded_at;
 };

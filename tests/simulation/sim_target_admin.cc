@@ -127,6 +127,7 @@ Status SimTarget::CreateCollection(const DdlStep& step) {
   const CollectionId id = NewId();
   TargetState& state = collections_[id];
   state.source_id = step.source->id;
+  state.made_at[0] = ComposeTimestamp(executor_->WallMillis());
   TargetCollection& meta = state.meta;
   meta.id = id;
   meta.name = step.name;
@@ -182,11 +183,10 @@ void SimTarget::CheckDropAllowed(const TargetState& state, PartitionId source_pa
     if (!whole && info.partition != source_partition) continue;
     // Rows of partitions that were not recorded as made when the drop was seen may be skipped.
     if (whole && !recorded.contains(info.partition)) continue;
-    const auto made = state.made_at.find(info.partition);
-    if (!whole &&
-        (made == state.made_at.end() || info.ts < made->second + ComposeTimestamp(2000))) {
-      continue;
-    }
+    // Made and recorded well before the change was written: a drop that is seen before that lets the
+    // rows be skipped.
+    const auto made = state.made_at.find(whole ? 0 : info.partition);
+    if (made == state.made_at.end() || info.ts < made->second + ComposeTimestamp(2000)) continue;
     if (!IsApplied(seq)) {
       report_->Violation("{} (partition {}) is dropped before its message {} of ts {} was applied",
                          model.meta.name, source_partition, seq, info.ts);

@@ -107,10 +107,19 @@ std::string Simulation::CompareCollection(const ModelCollection& model,
       meta.indexes.begin()->second.params != target.meta.indexes[0].params) {
     return "index of " + meta.name + " differs";
   }
-  const bool partition_load = meta.load.kind == LoadState::Kind::kPartitions;
-  if (!(partition_load && meta.load.partitions.empty()) && meta.load.kind != target.meta.load) {
-    return "load state of " + meta.name + " differs";
+  // What is loaded counts; whether as a whole or partition by partition is the same thing.
+  std::set<std::string> want_loaded;
+  std::set<std::string> loaded = target.meta.loaded_partitions;
+  if (meta.load.kind == LoadState::Kind::kCollection) want_loaded = wanted;
+  for (const PartitionId id : meta.load.partitions) {
+    const auto partition = meta.partitions.find(id);
+    if (partition != meta.partitions.end() && wanted.contains(partition->second.name)) {
+      want_loaded.insert(partition->second.name);
+    }
   }
+  if (target.meta.load == LoadState::Kind::kCollection) loaded = there;
+  const bool nothing_named = meta.load.kind == LoadState::Kind::kPartitions && want_loaded.empty();
+  if (!nothing_named && want_loaded != loaded) return "load state of " + meta.name + " differs";
   return "";
 }
 

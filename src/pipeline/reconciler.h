@@ -68,6 +68,11 @@ class Reconciler {
   void OnDropMessage(Channel* channel, const Change& change, uint64_t token);
   void OnCheckpointMoved(Channel* channel);
 
+  // Begins nothing on the target any more.
+  void Halt() { halted_ = true; }
+  // No change of the target's metadata is under way.
+  bool Quiet() const { return changes_in_flight_ == 0; }
+
   const std::map<CollectionId, Object>& objects() const { return objects_; }
   // Where a selected, live collection is on the target; nullopt while it is not there.
   std::optional<TargetName> WhereIs(const std::string& database, const std::string& collection,
@@ -94,6 +99,7 @@ class Reconciler {
                                                         PartitionId partition);
 
   // reconciler_steps.cc: one step at a time towards it
+  void ApplyOnTarget(DdlStep step, Callback<Status> done);
   void Kick(CollectionId id);  // posts Step
   void KickAll();
   void Step(CollectionId id);
@@ -158,6 +164,8 @@ class Reconciler {
   ReconcilerHost* const host_;
 
   bool catalog_seen_ = false;
+  bool halted_ = false;
+  uint64_t changes_in_flight_ = 0;
   std::optional<SourceIdentity> identity_;
   std::string drops_suspended_;  // why nothing may be dropped; empty: drops are allowed
   std::map<CollectionId, Object> objects_;

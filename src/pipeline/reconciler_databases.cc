@@ -101,13 +101,13 @@ void Reconciler::MakeDatabase(const std::string& name) {
       DdlStep step;
       step.kind = DdlStep::Kind::kCreateDatabase;
       step.name.database = name;
-      admin_->Apply(std::move(step), alive_.Guard([finish](const Status& status) { finish(status); }));
+      ApplyOnTarget(std::move(step), alive_.Guard([finish](const Status& status) { finish(status); }));
     }));
   }));
 }
 
 void Reconciler::DropEmptyDatabases() {
-  if (!drops_suspended_.empty() || options_.drops == DropPolicy::kHold) return;
+  if (halted_ || !drops_suspended_.empty() || options_.drops == DropPolicy::kHold) return;
   for (const DatabaseId id : dropped_databases_) {
     const auto it = database_records_.find(id);
     if (it == database_records_.end() || !it->second.ours) continue;
@@ -127,7 +127,7 @@ void Reconciler::DropEmptyDatabases() {
     DdlStep step;
     step.kind = DdlStep::Kind::kDropDatabase;
     step.name.database = name;
-    admin_->Apply(step, alive_.Guard([this, id, name](const Status& status) {
+    ApplyOnTarget(step, alive_.Guard([this, id, name](const Status& status) {
       dropping_databases_.erase(name);
       if (creating_databases_.contains(name)) MakeDatabase(name);
       const std::string key = "drop database " + name;

@@ -46,7 +46,7 @@ void Reconciler::KickAll() {
 
 void Reconciler::Step(CollectionId id) {
   Object* object = Find(id);
-  if (object == nullptr || object->busy || object->phase == ObjectPhase::kGone) return;
+  if (halted_ || object == nullptr || object->busy || object->phase == ObjectPhase::kGone) return;
   if (!object->record && (object->dropped_at_source || object->vanished)) {
     Erase(id);
     return;
@@ -376,12 +376,23 @@ void Reconciler::CreateObject(Object* object) {
   }));
 }
 
+// Every change of the target's metadata goes through here, so that a stop can wait for those under
+// way: one that arrived after the next life has begun could undo what that did.
+void Reconciler::ApplyOnTarget(DdlStep step, Callback<Status> done) {
+  if (halted_) return;
+  ++changes_in_flight_;
+  admin_->Apply(std::move(step), alive_.Guard([this, done = std::move(done)](Status status) {
+    --changes_in_flight_;
+    done(std::move(status));
+  }));
+}
+
 // ---- steps in general -------------------------------------------------------------------------
 
 void Reconciler::ApplyStep(Object* object, DdlStep step, bool soft) {
   object->busy = true;
   DdlStep copy = step;
-  admin_->Apply(std::move(step),
+  ApplyOnTarget(std::move(step),
                 WithObject(object->id, [this, copy = std::move(copy), soft](Object* o,
                                                                             const Status& status) {
                   OnStepDone(o->id, copy, soft, status);
@@ -569,7 +580,7 @@ void Reconciler::RenameTo(Object* object, TargetName name) {
       step.name = moving->record->name;
       step.new_name = moving->record->moving_to;
       moving->busy = true;
-      admin_->Apply(step, WithObject(moving->id, [this, step](Object* renamed,
+      ApplyOnTarget(step, WithObject(moving->id, [this, step](Object* renamed,
                                                               const Status& result) {
         renamed->described = false;
         if (!result.ok()) {
@@ -632,7 +643,7 @@ void Reconciler::DropOnTarget(Object* object) {
                 step.kind = DdlStep::Kind::kDropCollection;
                 step.name = o->record->name;
                 step.ts = ts;
-                admin_->Apply(step, WithObject(id, [this, step](Object* dropped,
+                ApplyOnTarget(step, WithObject(id, [this, step](Object* dropped,
                                                                 const Status& status) {
                   if (!status.ok()) {
                     RetryLater(dropped, ToString(step), status.error());
@@ -721,7 +732,7 @@ void Reconciler::DropPartitionOnTarget(Object* object, PartitionId partition,
                 step.name = o->record->name;
                 step.partition = name;
                 step.ts = ts;
-                admin_->Apply(step, WithObject(id, [this, step, partition](Object* dropped,
+                ApplyOnTarget(step, WithObject(id, [this, step, partition](Object* dropped,
                                                                            const Status& status) {
                   if (!status.ok()) {
                     RetryLater(dropped, ToString(step), status.error());

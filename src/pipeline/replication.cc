@@ -262,6 +262,7 @@ void Replication::Fail(const Error& error) {
 
 void Replication::Stop(std::function<void()> done) {
   stopping_ = true;
+  reconciler_.Halt();
   for (const auto& [name, channel] : channels_) channel->Halt();
   WaitQuiet(executor_->clock().Now() + options_.stop_timeout, [this, done = std::move(done)] {
     WriteCheckpoints(true, [done](const cdc::Status&) { done(); });
@@ -269,7 +270,7 @@ void Replication::Stop(std::function<void()> done) {
 }
 
 void Replication::WaitQuiet(TimePoint deadline, std::function<void()> done) {
-  const bool quiet = std::all_of(channels_.begin(), channels_.end(),
+  const bool quiet = reconciler_.Quiet() && std::all_of(channels_.begin(), channels_.end(),
                                  [](const auto& entry) { return entry.second->Quiet(); });
   if (quiet || executor_->clock().Now() >= deadline) {
     done();

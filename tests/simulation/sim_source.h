@@ -86,7 +86,9 @@ class SimSource {
   void StopTombstones() { tombstones_ = false; }
   // Etcd keeps the mark of a dropped partition for minutes, longer than a creation takes to be
   // recorded: asked before it forgets one.
-  void SetMayForget(std::function<bool(CollectionId, PartitionId)> may) { may_forget_ = std::move(may); }
+  void SetMayForget(std::function<bool(CollectionId, PartitionId)> may) {
+    may_forget_ = std::move(may);
+  }
 
   // ---- what there is
   std::vector<CollectionId> Live() const;

@@ -55,7 +55,8 @@ void SimTarget::Apply(DdlStep step, Callback<Status> done) {
   const Duration at = std::chrono::nanoseconds(random_.Below(static_cast<uint64_t>(wait.count())));
   executor_->PostAfter(at, [this, step, life, survives, applied, result] {
     // A crash cuts connections: what the target had not begun by then rarely happens.
-    if (!applied || (life != life_ && (!survives || executor_->Now() > settled_at_.at(life)))) return;
+    if (!applied || (life != life_ && (!survives || executor_->Now() > settled_at_.at(life))))
+      return;
     if (report_->failed()) return;
     *result = ApplyStep(step);
     report_->Trace("target: {}: {}", ToString(step), result->ok() ? "ok" : result->error().message);
@@ -183,8 +184,8 @@ void SimTarget::CheckDropAllowed(const TargetState& state, PartitionId source_pa
     if (!whole && info.partition != source_partition) continue;
     // Rows of partitions that were not recorded as made when the drop was seen may be skipped.
     if (whole && !recorded.contains(info.partition)) continue;
-    // Made and recorded well before the change was written: a drop that is seen before that lets the
-    // rows be skipped.
+    // Made and recorded well before the change was written: a drop that is seen before that lets
+    // the rows be skipped.
     const auto made = state.made_at.find(whole ? 0 : info.partition);
     if (made == state.made_at.end() || info.ts < made->second + ComposeTimestamp(2000)) continue;
     if (!IsApplied(seq)) {

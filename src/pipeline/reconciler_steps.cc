@@ -404,6 +404,11 @@ void Reconciler::OnStepDone(CollectionId id, DdlStep step, bool soft, Status sta
   object->described = false;
   if (status.ok()) {
     host_->SetTrouble(TroubleKey(*object), nullptr);
+    const std::string text = ToString(step);
+    object->same_steps = text == object->last_step ? object->same_steps + 1 : 1;
+    object->last_step = text;
+    // It succeeds and changes nothing (milvus-lite releases no partitions): not again for a while.
+    if (object->same_steps >= 3) object->refused.insert(text);
     object->backoff.Reset();
     if (step.kind == DdlStep::Kind::kCreateIndex && object->want) {
       for (const auto& [index_id, index] : object->want->indexes) {

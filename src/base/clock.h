@@ -13,8 +13,8 @@ using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual TimePoint Now() const = 0;            // monotone
-  virtual int64_t WallMillis() const = 0;       // unix time in ms; may jump
+  virtual TimePoint Now() const = 0;       // monotone
+  virtual int64_t WallMillis() const = 0;  // unix time in ms; may jump
 };
 
 // The real clock. Safe from any thread.

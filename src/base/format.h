@@ -9,7 +9,9 @@
 namespace cdc {
 
 namespace format_detail {
-inline void Append(std::ostringstream& out, std::string_view rest) { out << rest; }
+inline void Append(std::ostringstream& out, std::string_view rest) {
+  out << rest;
+}
 template <typename First, typename... Rest>
 void Append(std::ostringstream& out, std::string_view format, const First& first,
             const Rest&... rest) {

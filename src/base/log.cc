@@ -43,9 +43,13 @@ void InitLog(LogLevel level, const std::string& file) {
   SetLogLevel(level);
 }
 
-void SetLogLevel(LogLevel level) { g_level = static_cast<int>(level); }
+void SetLogLevel(LogLevel level) {
+  g_level = static_cast<int>(level);
+}
 
-bool LogEnabled(LogLevel level) { return static_cast<int>(level) >= g_level; }
+bool LogEnabled(LogLevel level) {
+  return static_cast<int>(level) >= g_level;
+}
 
 void WriteLog(LogLevel level, const std::string& message) {
   spdlog::default_logger_raw()->log(ToSpdlog(level), message);

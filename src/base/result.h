@@ -95,14 +95,16 @@ class [[nodiscard]] Status {
   std::optional<Error> error_;
 };
 
-inline Status OkStatus() { return {}; }
+inline Status OkStatus() {
+  return {};
+}
 
 }  // namespace cdc
 
 // Evaluates a Status or Result expression and returns its error from the enclosing function.
-#define CDC_RETURN_IF_ERROR(expr)            \
-  do {                                       \
-    auto cdc_status_ = (expr);               \
+#define CDC_RETURN_IF_ERROR(expr)                      \
+  do {                                                 \
+    auto cdc_status_ = (expr);                         \
     if (!cdc_status_.ok()) return cdc_status_.error(); \
   } while (false)
 

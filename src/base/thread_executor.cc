@@ -12,7 +12,9 @@ ThreadExecutor::ThreadExecutor(std::string name) {
   pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
 }
 
-ThreadExecutor::~ThreadExecutor() { Stop(); }
+ThreadExecutor::~ThreadExecutor() {
+  Stop();
+}
 
 void ThreadExecutor::Post(Callback fn) {
   {

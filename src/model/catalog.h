@@ -1,7 +1,8 @@
 // What exists on a source: databases, collections and all that hangs on them, as plain values.
 //
 // A SourceCollection is published whole and immutable (shared_ptr<const>): whoever holds one sees a
-// consistent state of it. Wire facts: etcd_meta.proto, index.proto and query loadinfo of 2.3 to 2.5.
+// consistent state of it. Wire facts: etcd_meta.proto, index.proto and query loadinfo of 2.3
+// to 2.5.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +60,8 @@ struct SourceCollection {
   Timestamp create_ts = 0;
   ObjectState state = ObjectState::kCreated;
   int32_t consistency_level = 0;
-  std::vector<std::string> vchannels;  // index = shard index
-  std::vector<std::string> pchannels;  // physical channel of each vchannel
+  std::vector<std::string> vchannels;                  // index = shard index
+  std::vector<std::string> pchannels;                  // physical channel of each vchannel
   std::map<std::string, std::string> start_positions;  // pchannel -> raw message id bytes
   KeyValues properties;
   std::map<PartitionId, SourcePartition> partitions;  // dropping and dropped ones included
@@ -83,11 +84,11 @@ struct Gone {
 
 // One consistent step of a source's metadata.
 struct CatalogUpdate {
-  uint64_t cluster_id = 0;  // etcd cluster id: another one means another etcd
-  int64_t revision = 0;     // etcd revision up to which this update is complete
-  bool full = false;        // a complete listing: what it does not contain is absent
-  std::vector<SourceDatabase> databases;          // new or changed (all of them when full)
-  std::vector<SourceCollectionPtr> collections;   // new or changed (all of them when full)
+  uint64_t cluster_id = 0;                // etcd cluster id: another one means another etcd
+  int64_t revision = 0;                   // etcd revision up to which this update is complete
+  bool full = false;                      // a complete listing: what it does not contain is absent
+  std::vector<SourceDatabase> databases;  // new or changed (all of them when full)
+  std::vector<SourceCollectionPtr> collections;  // new or changed (all of them when full)
   std::vector<Gone<DatabaseId>> gone_databases;
   std::vector<Gone<CollectionId>> gone_collections;
 };

@@ -38,7 +38,9 @@ struct Change {
   std::shared_ptr<const std::string> payload;  // the whole message as the log holds it
 
   // Bytes charged to a quota while this change is held.
-  size_t MemoryUsage() const { return sizeof(*this) + shard.size() + (payload ? payload->size() : 0); }
+  size_t MemoryUsage() const {
+    return sizeof(*this) + shard.size() + (payload ? payload->size() : 0);
+  }
 };
 
 // One metadata operation that leaves no state in etcd (a flush), from the operation topic.

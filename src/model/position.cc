@@ -21,10 +21,9 @@ Result<LogId> ParseLogId(const std::string& text) {
   LogId id;
   const size_t colon = text.find(':');
   const std::string_view all = text;
-  const bool good = colon == std::string::npos
-                        ? ParseNumber(all, &id.minor)
-                        : ParseNumber(all.substr(0, colon), &id.major) &&
-                              ParseNumber(all.substr(colon + 1), &id.minor);
+  const bool good = colon == std::string::npos ? ParseNumber(all, &id.minor)
+                                               : ParseNumber(all.substr(0, colon), &id.major) &&
+                                                     ParseNumber(all.substr(colon + 1), &id.minor);
   if (!good) return CorruptError("not a log id: '" + text + "'");
   return id;
 }

@@ -18,8 +18,8 @@ std::string Join(const KeyValues& pairs) {
 void Compare(const char* what, const std::string& field, const auto& source, const auto& target,
              std::string* out) {
   if (source == target) return;
-  *out += Format("field '{}': {} is {} at the source, {} at the target\n", field, what, source,
-                 target);
+  *out +=
+      Format("field '{}': {} is {} at the source, {} at the target\n", field, what, source, target);
 }
 
 }  // namespace

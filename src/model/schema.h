@@ -28,7 +28,7 @@ struct Field {
   bool clustering_key = false;
   bool nullable = false;
   bool function_output = false;
-  KeyValues type_params;   // dim, max_length, max_capacity, ...
+  KeyValues type_params;  // dim, max_length, max_capacity, ...
   KeyValues index_params;
   std::string default_value;  // serialized schema.ValueField, empty: none
 

@@ -33,7 +33,7 @@ struct TargetCollection {
   std::set<std::string> aliases;
   LoadState::Kind load = LoadState::Kind::kNone;
   std::set<std::string> loaded_partitions;  // for kPartitions
-  bool loading = false;  // a load was accepted and is not finished yet
+  bool loading = false;                     // a load was accepted and is not finished yet
 };
 
 // One change of the target's metadata; which members count depends on `kind`.
@@ -78,11 +78,11 @@ struct TargetAddressOfRows {
   CollectionId collection_id = 0;
   std::string vchannel;  // of the shard with the same index as the source's
   std::string pchannel;
-  std::string partition;        // target partition name; empty: none named (a delete of -1)
+  std::string partition;  // target partition name; empty: none named (a delete of -1)
   PartitionId partition_id = kAllPartitions;
-  FieldId primary_key = 0;      // field id of the primary key, in the source's rows
+  FieldId primary_key = 0;  // field id of the primary key, in the source's rows
   std::string primary_key_name;
-  bool upsert_replaces = true;   // false: an upsert keeps dynamic fields that the new row lacks
+  bool upsert_replaces = true;  // false: an upsert keeps dynamic fields that the new row lacks
   bool partition_key = false;   // rows are routed by a partition key, never by partition name
 };
 

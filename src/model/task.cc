@@ -42,7 +42,9 @@ bool MatchPattern(const std::string& pattern, const std::string& text) {
   return MatchFrom(pattern, text);
 }
 
-bool PatternsOverlap(const std::string& a, const std::string& b) { return Overlap(a, b); }
+bool PatternsOverlap(const std::string& a, const std::string& b) {
+  return Overlap(a, b);
+}
 
 bool Selection::Matches(const std::string& database, const std::string& collection) const {
   const auto hit = [&](const NamePattern& p) {

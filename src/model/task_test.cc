@@ -40,7 +40,8 @@ TEST(Selection, ExcludesWinOverIncludes) {
 
 TEST(Selection, AnExactMappingWinsAndTheRestFollowsItsDatabase) {
   Selection selection;
-  selection.mappings = {{"shop", "special", {{"a", "b"}}}, {"shop", "copy", {}}, {"x", "y", {{"a", "c"}}}};
+  selection.mappings = {
+      {"shop", "special", {{"a", "b"}}}, {"shop", "copy", {}}, {"x", "y", {{"a", "c"}}}};
   EXPECT_EQ(selection.Map("shop", "a"), (TargetName{"special", "b"}));
   EXPECT_EQ(selection.Map("shop", "other"), (TargetName{"copy", "other"}));
   EXPECT_EQ(selection.Map("x", "a"), (TargetName{"y", "c"}));
@@ -50,9 +51,8 @@ TEST(Selection, AnExactMappingWinsAndTheRestFollowsItsDatabase) {
 }
 
 TEST(LogPosition, TextComesBackAsItWas) {
-  const LogPosition all[] = {{},
-                             {LogPosition::Kind::kAt, {0, 446123456789012345}},
-                             {LogPosition::Kind::kAfter, {12, 34}}};
+  const LogPosition all[] = {
+      {}, {LogPosition::Kind::kAt, {0, 446123456789012345}}, {LogPosition::Kind::kAfter, {12, 34}}};
   for (const LogPosition& position : all) {
     const auto parsed = ParseLogPosition(ToString(position));
     ASSERT_TRUE(parsed.ok()) << ToString(position);

@@ -4,10 +4,10 @@
 // happens to it in between: waiting for its tick, held back, sent. From that follow
 //   seek    the lowest log id of anything read and not acknowledged, or above the filter,
 //   filter  the timestamp up to which everything is acknowledged.
-// What is acknowledged above the filter is read again with the rest: were an earlier change repeated
-// without the later ones that stand before it in the log, a delete would undo an insert for good.
-// "The last acknowledged id" would not do: rows stand in the log before lower-stamped ticks and rows.
-// Owned by a Channel; not shared.
+// What is acknowledged above the filter is read again with the rest: were an earlier change
+// repeated without the later ones that stand before it in the log, a delete would undo an insert
+// for good. "The last acknowledged id" would not do: rows stand in the log before lower-stamped
+// ticks and rows. Owned by a Channel; not shared.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,7 @@ namespace cdc {
 class AckTracker {
  public:
   // `start`: where reading begins; `filter`: what is acknowledged from before.
-  AckTracker(LogPosition start, Timestamp filter)
-      : start_(start), resolved_(filter) {}
+  AckTracker(LogPosition start, Timestamp filter) : start_(start), resolved_(filter) {}
 
   // Records a change read at `id`; ids must rise. Returns its token.
   uint64_t Add(const LogId& id, Timestamp ts);

@@ -111,8 +111,9 @@ void Channel::Read() {
       host_->OnReadTrouble(this, nullptr);
     }));
   }
-  reader_->Read(options_.read_bytes,
-                alive_.Guard([this](Result<std::vector<Change>> result) { OnRead(std::move(result)); }));
+  reader_->Read(options_.read_bytes, alive_.Guard([this](Result<std::vector<Change>> result) {
+    OnRead(std::move(result));
+  }));
 }
 
 void Channel::OnRead(Result<std::vector<Change>> result) {
@@ -213,7 +214,8 @@ bool Channel::PumpFront() {
   sent_.emplace(token, Sent{std::move(light), bytes});
   const bool replay = moved.ts <= start_.fence;
   highest_handed_ = std::max(highest_handed_, moved.ts);
-  edge->second.lane->Enqueue(edge->second.id, std::move(moved), std::move(routing.to), token, replay);
+  edge->second.lane->Enqueue(edge->second.id, std::move(moved), std::move(routing.to), token,
+                             replay);
   return true;
 }
 

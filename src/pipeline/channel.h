@@ -1,6 +1,7 @@
 // Channel: one source pchannel of one task, from the log to the lanes.
 //
-//   LogReader -> TickBuffer -> route (deliver | skip | hold) -> lanes -> acknowledgements -> checkpoint
+//   LogReader -> TickBuffer -> route (deliver | skip | hold) -> lanes -> acknowledgements ->
+//   checkpoint
 //
 // Holding is head-of-line: when the object of the first change is not ready on the target yet, the
 // channel waits, since everything behind it is later in time. Lives on the pipeline's executor;
@@ -144,7 +145,7 @@ class Channel final : public LaneClient {
   bool pumping_ = false;
   bool halted_ = false;
   Timestamp highest_handed_ = 0;
-  Timestamp fence_ = 0;  // durable
+  Timestamp fence_ = 0;        // durable
   Timestamp fence_asked_ = 0;  // on its way to the store: later checkpoints must not lower it
   bool fence_writing_ = false;
   uint64_t fence_step_ = 0;  // how far ahead the next fence goes; grows while catching up

@@ -43,8 +43,7 @@ void FlushFollower::Continue() {
   while (!flushing_ && !queue_.empty() && reconciler_->catalog_seen()) {
     const Operation& operation = queue_.front();
     std::vector<TargetName> names;
-    const std::string database =
-        operation.database.empty() ? kDefaultDatabase : operation.database;
+    const std::string database = operation.database.empty() ? kDefaultDatabase : operation.database;
     for (const std::string& collection : operation.collections) {
       if (!operation.is_flush) break;
       std::vector<std::string> channels;

@@ -1,8 +1,8 @@
 // FlushFollower: repeats the source's flushes on the target.
 //
-// A flush leaves no state in etcd: it comes from the operation topic, one at a time and in order. It
-// is repeated once everything the source wrote before it is acknowledged by the target. Lives on the
-// pipeline's executor; owned by a Replication.
+// A flush leaves no state in etcd: it comes from the operation topic, one at a time and in order.
+// It is repeated once everything the source wrote before it is acknowledged by the target. Lives on
+// the pipeline's executor; owned by a Replication.
 #pragma once
 
 #include <deque>

@@ -74,7 +74,9 @@ void Lane::InjectDrop(ChangeKind kind, std::shared_ptr<const TargetAddressOfRows
   MaybeSend();
 }
 
-void Lane::OnTimer() { MaybeSend(); }
+void Lane::OnTimer() {
+  MaybeSend();
+}
 
 bool Lane::Quiet(EdgeId id) const {
   return std::none_of(staged_.begin(), staged_.end(),
@@ -202,8 +204,8 @@ void Lane::StampAndSend(Timestamp frontier) {
 }
 
 void Lane::SendStaged() {
-  const bool replays = std::any_of(staged_.begin(), staged_.end(),
-                                   [](const Entry& entry) { return entry.replay; });
+  const bool replays =
+      std::any_of(staged_.begin(), staged_.end(), [](const Entry& entry) { return entry.replay; });
   if (replays && !drained_) {
     // A call of an earlier life may still be travelling: it must not land after its replay.
     sink_->Drain(name_, alive_.Guard([this](Status) {
@@ -305,9 +307,8 @@ void Lane::Refuse(const Error& error) {
   });
   const auto it = edges_.find(edge);
   if (it == edges_.end()) return;
-  std::erase_if(it->second.queue, [&](const Entry& entry) {
-    return entry.change.collection_id == collection;
-  });
+  std::erase_if(it->second.queue,
+                [&](const Entry& entry) { return entry.change.collection_id == collection; });
   // Later: the client may leave this lane in response.
   executor_->Post(alive_.Guard([this, edge, collection, error] {
     const auto found = edges_.find(edge);

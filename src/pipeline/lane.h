@@ -1,13 +1,13 @@
 // Lane: the ordered way into one target channel.
 //
 // replicate mode: one lane per target pchannel. It merges the source channels that feed it by
-// timestamp, stamps rows strictly monotone (a row keeps its source timestamp unless the lane's clock
-// has passed it), and closes every call with a time tick, which is what makes rows readable on a
-// standby. api mode: one lane per source vchannel, a queue without merging or ticks.
+// timestamp, stamps rows strictly monotone (a row keeps its source timestamp unless the lane's
+// clock has passed it), and closes every call with a time tick, which is what makes rows readable
+// on a standby. api mode: one lane per source vchannel, a queue without merging or ticks.
 //
 // One call is in flight at a time; what arrives meanwhile forms the next call. A call whose outcome
-// is unknown is drained and repeated in the idempotent form (LaneItem::replay). A call that fails for
-// good is split by collection, so that only the offending one fails.
+// is unknown is drained and repeated in the idempotent form (LaneItem::replay). A call that fails
+// for good is split by collection, so that only the offending one fails.
 //
 // Lives on the pipeline's executor; owned by a LaneSet. Edges are the feeding channels.
 #pragma once
@@ -42,21 +42,21 @@ class Lane {
   using EdgeId = uint64_t;
 
   struct Options {
-    bool merge = true;                                    // replicate mode: merge, stamp, tick
+    bool merge = true;                                        // replicate mode: merge, stamp, tick
     Duration tick_interval = std::chrono::milliseconds(500);  // of an idle lane
     // A tick although the source is silent: shows that the target is there, and a standby still.
     Duration keepalive = std::chrono::seconds(2);
-    Duration hot_period = std::chrono::seconds(2);        // ticks follow at once so long after rows
-    Duration max_hold = std::chrono::seconds(1);          // how long a stalled edge is waited for
-    uint64_t late_slack = ComposeTimestamp(10'000);       // an edge joining further behind is late
+    Duration hot_period = std::chrono::seconds(2);   // ticks follow at once so long after rows
+    Duration max_hold = std::chrono::seconds(1);     // how long a stalled edge is waited for
+    uint64_t late_slack = ComposeTimestamp(10'000);  // an edge joining further behind is late
     size_t max_batch_bytes = 8 << 20;
     Duration retry_initial = std::chrono::milliseconds(100);
     Duration retry_max = std::chrono::seconds(5);
   };
 
   // Makes stamps up to `stamp` durable as "may have been sent", then calls back.
-  using EnsureFence = std::function<void(const std::string& lane, Timestamp stamp,
-                                         std::function<void()> done)>;
+  using EnsureFence =
+      std::function<void(const std::string& lane, Timestamp stamp, std::function<void()> done)>;
 
   // `last_stamp`: the fence left by an earlier run; every new stamp is greater.
   Lane(std::string name, Options options, Timestamp last_stamp, Executor* executor, DataSink* sink,
@@ -136,7 +136,7 @@ class Lane {
   bool isolate_ = false;       // repeats go out one collection at a time
 
   std::deque<Entry> unticked_;  // applied by a failed call: readable with the next tick, acked then
-  std::deque<Entry> staged_;  // entries of the call being prepared or in flight
+  std::deque<Entry> staged_;    // entries of the call being prepared or in flight
   std::shared_ptr<const LaneBatch> batch_;
   bool busy_ = false;  // a call is being prepared or in flight, or its failure is waited out
   bool troubled_ = false;

@@ -71,7 +71,8 @@ void LaneSet::CommitFences() {
         Timestamp& wanted = wanted_[lane.lane];
         wanted = std::max(wanted, lane.fence - options_.fence_ahead);
       }
-      executor_->PostAfter(std::chrono::milliseconds(200), alive_.Guard([this] { CommitFences(); }));
+      executor_->PostAfter(std::chrono::milliseconds(200),
+                           alive_.Guard([this] { CommitFences(); }));
       return;
     }
     for (const LaneFence& lane : lanes) {

@@ -59,8 +59,8 @@ class LaneSet {
   Executor* const executor_;
   DataSink* const sink_;
   ProgressStore* const store_;
-  std::map<std::string, Timestamp> fences_;   // durable
-  std::map<std::string, Timestamp> wanted_;   // highest stamp asked for since the last commit
+  std::map<std::string, Timestamp> fences_;  // durable
+  std::map<std::string, Timestamp> wanted_;  // highest stamp asked for since the last commit
   std::vector<Waiter> waiters_;
   bool committing_ = false;
   std::map<std::string, std::unique_ptr<Lane>> lanes_;

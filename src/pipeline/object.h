@@ -27,7 +27,7 @@ const char* ToString(ObjectPhase phase);
 
 struct Object {
   CollectionId id = 0;
-  SourceCollectionPtr want;  // as last seen; null when only our record of it is left
+  SourceCollectionPtr want;        // as last seen; null when only our record of it is left
   bool dropped_at_source = false;  // the log or a mark in etcd says so
   bool vanished = false;           // absent from etcd without a mark: never a reason to drop
   TargetName name;                 // where it belongs on the target
@@ -38,21 +38,21 @@ struct Object {
   std::optional<TargetCollection> actual;  // as last described
   bool described = false;                  // `actual` is fresh since the last doubt
   ObjectPhase phase = ObjectPhase::kPending;
-  bool busy = false;  // a call about this object is in flight
+  bool busy = false;       // a call about this object is in flight
   uint64_t in_flight = 0;  // rows' messages handed to lanes and not acknowledged
   std::map<PartitionId, uint64_t> in_flight_by_partition;
-  bool touched = false;    // rows were sent since the last verification
+  bool touched = false;  // rows were sent since the last verification
   std::optional<DropBarrier> drop;
   std::map<PartitionId, DropBarrier> partition_drops;
   std::set<PartitionId> dropped_partitions;  // at the source, whatever an older listing still says
-  std::set<PartitionId> absent_partitions;  // asked for and not there: rows are skipped
+  std::set<PartitionId> absent_partitions;   // asked for and not there: rows are skipped
   // Target addresses by (shard index, source partition id).
   std::map<std::pair<int, PartitionId>, std::shared_ptr<const TargetAddressOfRows>> addresses;
   std::vector<std::pair<std::string, std::string>> joined;  // (source channel, lane)
   std::map<std::string, IndexId> index_origin;  // index name -> source id we created it from
   std::string last_step;  // the last one that succeeded, and how often in a row
   int same_steps = 0;
-  std::set<std::string> refused;                // steps that the target refused for good
+  std::set<std::string> refused;  // steps that the target refused for good
   bool load_settled = false;
   Backoff backoff{std::chrono::milliseconds(200), std::chrono::seconds(10)};
 

@@ -46,8 +46,7 @@ std::optional<DdlStep> AliasStep(const SourceCollection& want, const TargetColle
   for (const std::string& alias : want.aliases) {
     if (actual.aliases.contains(alias)) continue;
     const bool alter = context.aliases_elsewhere.contains(alias);
-    DdlStep step =
-        Make(alter ? DdlStep::Kind::kAlterAlias : DdlStep::Kind::kCreateAlias, actual);
+    DdlStep step = Make(alter ? DdlStep::Kind::kAlterAlias : DdlStep::Kind::kCreateAlias, actual);
     step.alias = alias;
     return step;
   }
@@ -107,9 +106,10 @@ std::optional<DdlStep> IndexStep(const SourceCollection& want, const TargetColle
   for (const auto& [id, index] : want.indexes) {
     const Field* field = FieldById(want.schema, index.field_id);
     if (field == nullptr) continue;
-    const bool there = std::any_of(
-        actual.indexes.begin(), actual.indexes.end(),
-        [&](const TargetIndex& t) { return t.name == index.name || SameName(index, field->name, t); });
+    const bool there =
+        std::any_of(actual.indexes.begin(), actual.indexes.end(), [&](const TargetIndex& t) {
+          return t.name == index.name || SameName(index, field->name, t);
+        });
     if (there) continue;
     DdlStep step = Make(DdlStep::Kind::kCreateIndex, actual);
     step.field = field->name;

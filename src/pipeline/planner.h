@@ -2,8 +2,8 @@
 //
 // A pure function, evaluated again after every step, so that a crash between any two steps needs no
 // recovery of its own. The order is Milvus': partitions before rows that name them; indexes before
-// load; release before an index or a partition is dropped; aliases before a drop. Creating, renaming
-// and dropping the collection itself are the Reconciler's.
+// load; release before an index or a partition is dropped; aliases before a drop. Creating,
+// renaming and dropping the collection itself are the Reconciler's.
 #pragma once
 
 #include <optional>

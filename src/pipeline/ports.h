@@ -13,8 +13,8 @@
 //  4. Barriers. An object exists on the target before its first row and is dropped once, after its
 //     last change on all channels. Drop and re-create under one name never mixes the two.
 //  5. Loud, not silent. A position that the log no longer holds, an undecodable change, a schema
-//     that does not fit: the task fails with position and reason, and loses nothing. An operation of
-//     an unknown kind is counted and reported, and does not stop the data.
+//     that does not fit: the task fails with position and reason, and loses nothing. An operation
+//     of an unknown kind is counted and reported, and does not stop the data.
 //  6. Isolation. One task's trouble does not touch another's beyond sharing one target's clock.
 //  7. Never destroy by inference. The target loses an object only because the log or an explicit
 //     mark in etcd says that this very object was dropped, and only if we created or adopted it.
@@ -55,7 +55,8 @@ class LogSource {
   virtual ~LogSource() = default;
   // Opens `channel` at `from`. Never fails by itself: errors come from the first Read.
   virtual std::unique_ptr<LogReader> Open(const std::string& channel, LogPosition from) = 0;
-  // For each channel the position behind its newest message (kAfter), or kEarliest when it is empty.
+  // For each channel the position behind its newest message (kAfter), or kEarliest when it is
+  // empty.
   virtual void Latest(std::vector<std::string> channels,
                       Callback<Result<std::map<std::string, LogPosition>>> done) = 0;
   // Decodes the raw message id bytes of a collection's start position.
@@ -97,11 +98,12 @@ class TargetAdmin {
  public:
   virtual ~TargetAdmin() = default;
   virtual void ListDatabases(Callback<Result<std::vector<std::string>>> done) = 0;
-  // Describes a collection with partitions, indexes, aliases and load state; nullopt: there is none.
-  // An alias of that name is not a collection: nullopt.
-  virtual void Describe(TargetName name, Callback<Result<std::optional<TargetCollection>>> done) = 0;
-  // Applies one step. Steps are idempotent where Milvus lets them be: creating what exists equal and
-  // dropping what is gone succeed. kUnknownOutcome: describe before trying again.
+  // Describes a collection with partitions, indexes, aliases and load state; nullopt: there is
+  // none. An alias of that name is not a collection: nullopt.
+  virtual void Describe(TargetName name,
+                        Callback<Result<std::optional<TargetCollection>>> done) = 0;
+  // Applies one step. Steps are idempotent where Milvus lets them be: creating what exists equal
+  // and dropping what is gone succeed. kUnknownOutcome: describe before trying again.
   virtual void Apply(DdlStep step, Callback<Status> done) = 0;
 };
 
@@ -115,7 +117,7 @@ struct LaneItem {
 };
 
 struct LaneBatch {
-  std::string lane;  // replicate mode: target pchannel. api mode: source vchannel
+  std::string lane;             // replicate mode: target pchannel. api mode: source vchannel
   std::vector<LaneItem> items;  // in order, stamps never falling
   Timestamp tick = 0;           // replicate mode: time tick sent behind the items; 0: none
   Timestamp tick_before = 0;    // replicate mode: the last tick sent before (for BeginTs)
@@ -158,9 +160,9 @@ struct LaneFence {
 // Which object of the target is ours: recorded before it is created, completed afterwards.
 struct ObjectRecord {
   CollectionId source_id = 0;
-  TargetName name;             // where it is, or is being made
-  CollectionId target_id = 0;  // 0: creation intended, outcome unknown
-  Timestamp created_ts = 0;    // of the target; before it is made, of the source
+  TargetName name;                     // where it is, or is being made
+  CollectionId target_id = 0;          // 0: creation intended, outcome unknown
+  Timestamp created_ts = 0;            // of the target; before it is made, of the source
   std::vector<std::string> pchannels;  // source channels, for a drop when etcd has forgotten them
   // Source id -> target id, of those that exist there; 0: creation intended, outcome unknown.
   std::map<PartitionId, PartitionId> partitions;

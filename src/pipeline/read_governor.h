@@ -1,11 +1,12 @@
 // ReadGovernor: who may read more, so that buffered bytes stay within a limit and nothing starves.
 //
 // A channel may read while (a) the total is below the limit, or (b) its own bytes are below the
-// reserve, or (c) of all channels that others may wait for, it has the lowest resolved time, and all
-// that it holds waits for its next tick: a merge or a barrier waits for the lowest, so it must never
-// wait for memory that only its own reading can free. What was handed on is freed by others (the
-// target, a create), so with that outstanding the lowest waits too: else a target that is down would
-// let it read without end. Lives on the pipeline's executor; one for all channels of a target.
+// reserve, or (c) of all channels that others may wait for, it has the lowest resolved time, and
+// all that it holds waits for its next tick: a merge or a barrier waits for the lowest, so it must
+// never wait for memory that only its own reading can free. What was handed on is freed by others
+// (the target, a create), so with that outstanding the lowest waits too: else a target that is down
+// would let it read without end. Lives on the pipeline's executor; one for all channels of a
+// target.
 #pragma once
 
 #include <cstddef>

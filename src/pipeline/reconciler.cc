@@ -85,9 +85,10 @@ void Reconciler::CheckIdentity(const CatalogUpdate& update) {
   }
   if (!reason.empty()) {
     drops_suspended_ = reason;
-    const Error error = RetryError(
-        reason + "; nothing is dropped on the target. If this is intended, delete this task and "
-                 "create it again with adopt: true");
+    const Error error =
+        RetryError(reason +
+                   "; nothing is dropped on the target. If this is intended, delete this task and "
+                   "create it again with adopt: true");
     host_->SetTrouble("source identity", &error);
     return;  // the old identity stays on record
   }

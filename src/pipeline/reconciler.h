@@ -2,8 +2,8 @@
 // metadata says, step by step, and tells the channels where rows go.
 //
 // Level-triggered: every decision is made from what the source wants and what the target shows, so
-// it does not matter which notification was lost or when the process died. At most one call about an
-// object is in flight; objects are independent. Lives on the pipeline's executor; owned by a
+// it does not matter which notification was lost or when the process died. At most one call about
+// an object is in flight; objects are independent. Lives on the pipeline's executor; owned by a
 // Replication, which is its host.
 #pragma once
 
@@ -51,7 +51,7 @@ class Reconciler {
     DropPolicy drops = DropPolicy::kReplicate;
     Duration verify_interval = std::chrono::seconds(5);
     Duration poll_interval = std::chrono::milliseconds(500);  // of a load under way
-    Duration park_after = std::chrono::seconds(2);  // a row waiting for its object's name
+    Duration park_after = std::chrono::seconds(2);            // a row waiting for its object's name
     Duration soft_retry_max = std::chrono::seconds(30);
   };
 

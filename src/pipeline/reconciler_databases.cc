@@ -1,5 +1,5 @@
-// The Reconciler's databases: made before their collections, dropped after the last of them, and only
-// if this task made them.
+// The Reconciler's databases: made before their collections, dropped after the last of them, and
+// only if this task made them.
 #include <algorithm>
 #include <utility>
 
@@ -46,10 +46,9 @@ void Reconciler::ApplyGoneDatabase(const Gone<DatabaseId>& gone) {
 // Dropped and made again under one name: what was ours on the target stays ours.
 void Reconciler::InheritDatabase(const SourceDatabase& database, const std::string& target) {
   if (database_records_.contains(database.id)) return;
-  const bool ours =
-      std::any_of(database_records_.begin(), database_records_.end(), [&](const auto& entry) {
-        return entry.second.ours && entry.second.target_name == target;
-      });
+  const bool ours = std::any_of(
+      database_records_.begin(), database_records_.end(),
+      [&](const auto& entry) { return entry.second.ours && entry.second.target_name == target; });
   if (!ours) return;
   ProgressWrite write;
   write.databases.push_back({database.id, database.name, target, true});
@@ -101,7 +100,8 @@ void Reconciler::MakeDatabase(const std::string& name) {
       DdlStep step;
       step.kind = DdlStep::Kind::kCreateDatabase;
       step.name.database = name;
-      ApplyOnTarget(std::move(step), alive_.Guard([finish](const Status& status) { finish(status); }));
+      ApplyOnTarget(std::move(step),
+                    alive_.Guard([finish](const Status& status) { finish(status); }));
     }));
   }));
 }

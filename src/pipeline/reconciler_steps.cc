@@ -1,4 +1,5 @@
-// The Reconciler's steps on the target: describe, create, rename, drop, and whatever the planner says.
+// The Reconciler's steps on the target: describe, create, rename, drop, and whatever the planner
+// says.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -9,7 +10,9 @@
 namespace cdc {
 namespace {
 
-std::string Text(const TargetName& name) { return name.database + "." + name.collection; }
+std::string Text(const TargetName& name) {
+  return name.database + "." + name.collection;
+}
 
 // Where a collection waits while two of them swap names. Derived from the id, so that it is found
 // again after a crash.
@@ -17,7 +20,9 @@ TargetName SwapName(const Object& object) {
   return {object.name.database, Format("cdc_swap_{}", object.id)};
 }
 
-std::string TroubleKey(const Object& object) { return Format("object {}", object.id); }
+std::string TroubleKey(const Object& object) {
+  return Format("object {}", object.id);
+}
 
 // The names under which an object of ours may be found, in the order of trying.
 std::vector<TargetName> Candidates(const Object& object) {
@@ -95,23 +100,24 @@ const Object* Reconciler::OwnerOf(CollectionId target_id, CollectionId except) c
   return nullptr;
 }
 
-// True while another collection of this task stands under `name`. One that is to be dropped or renamed
-// frees it by itself; any other is a mistake in the mapping, and said so.
+// True while another collection of this task stands under `name`. One that is to be dropped or
+// renamed frees it by itself; any other is a mistake in the mapping, and said so.
 bool Reconciler::WaitsForName(Object* object, const TargetName& name) {
   const Object* holder = HolderOf(name, object->id);
   if (holder == nullptr) return false;
   const bool frees = holder->dropped_at_source || holder->name != holder->record->name;
   if (!frees) {
-    const Error error = RetryError(
-        Format("source collections {} and {} are both mapped to {}; change name_mapping",
-               holder->id, object->id, Text(name)));
+    const Error error =
+        RetryError(Format("source collections {} and {} are both mapped to {}; change name_mapping",
+                          holder->id, object->id, Text(name)));
     host_->SetTrouble(TroubleKey(*object), &error);
   }
   return true;
 }
 
-// A row of an object that is not made yet has come. If the object that holds its name is freed only by
-// what stands behind this row, waiting for it would be for ever: it is made under a temporary name.
+// A row of an object that is not made yet has come. If the object that holds its name is freed only
+// by what stands behind this row, waiting for it would be for ever: it is made under a temporary
+// name.
 void Reconciler::ParkIfNeeded(Object* object, const Channel& channel) {
   if (object->parked || object->record || object->vanished) return;
   const Object* holder = HolderOf(object->name, object->id);
@@ -138,12 +144,12 @@ void Reconciler::DescribeObject(Object* object) {
   if (!object->record && WaitsForName(object, name)) return;  // kicked when it is free
   object->busy = true;
   admin_->Describe(name, WithObject(object->id, [this, name](Object* o, auto found) {
-    if (!found.ok()) {
-      RetryLater(o, "describe " + Text(name), found.error());
-      return;
-    }
-    OnDescribed(o, *std::move(found), name);
-  }));
+                     if (!found.ok()) {
+                       RetryLater(o, "describe " + Text(name), found.error());
+                       return;
+                     }
+                     OnDescribed(o, *std::move(found), name);
+                   }));
 }
 
 bool Reconciler::IsOurs(const Object& object, const TargetCollection& found) const {
@@ -178,12 +184,12 @@ void Reconciler::OnDescribed(Object* object, std::optional<TargetCollection> fou
     object->busy = true;
     const TargetName next = *(at + 1);
     admin_->Describe(next, WithObject(object->id, [this, next](Object* o, auto again) {
-      if (!again.ok()) {
-        RetryLater(o, "describe " + Text(next), again.error());
-        return;
-      }
-      OnDescribed(o, *std::move(again), next);
-    }));
+                       if (!again.ok()) {
+                         RetryLater(o, "describe " + Text(next), again.error());
+                         return;
+                       }
+                       OnDescribed(o, *std::move(again), next);
+                     }));
     return;
   }
   if (object->OnTarget()) {  // it was ours and is nowhere
@@ -221,8 +227,9 @@ void Reconciler::OnStranger(Object* object, TargetCollection found) {
   }
   std::string message = Format("collection {} exists on the target and was not made by this task",
                                Text(object->name));
-  message += difference.empty() ? ". Its schema fits: create the task with adopt: true to take it over"
-                                : " and does not fit: " + difference;
+  message += difference.empty()
+                 ? ". Its schema fits: create the task with adopt: true to take it over"
+                 : " and does not fit: " + difference;
   message += ". Otherwise drop or rename it there, or map the name with name_mapping";
   std::replace(message.begin(), message.end(), '\n', ';');
   host_->Fail(FatalError(message, ErrorKind::kAlreadyExists));
@@ -238,15 +245,16 @@ void Reconciler::Own(Object* object, TargetCollection found) {
   record.created_ts = found.created_ts;
   if (object->want) record.pchannels = object->want->pchannels;
   if (lanes_->merging() && found.vchannels.size() != record.pchannels.size()) {
-    host_->Fail(FatalError(Format("collection {} has {} shards at the source and {} at the target",
-                                  Text(found.name), record.pchannels.size(),
-                                  found.vchannels.size())));
+    host_->Fail(
+        FatalError(Format("collection {} has {} shards at the source and {} at the target",
+                          Text(found.name), record.pchannels.size(), found.vchannels.size())));
     return;
   }
   if (!OwnPartitions(object, &record, found)) {
-    host_->Fail(FatalError(Format("a partition of collection {} was dropped on the target by "
-                                  "somebody else; delete this task and create it again",
-                                  Text(found.name))));
+    host_->Fail(
+        FatalError(Format("a partition of collection {} was dropped on the target by "
+                          "somebody else; delete this task and create it again",
+                          Text(found.name))));
     return;
   }
   const bool changed = object->unrecorded || !object->record || *object->record != record;
@@ -314,13 +322,13 @@ void Reconciler::Persist(Object* object, std::function<void(Object*)> then) {
   write.objects.push_back(*object->record);
   host_->Write(std::move(write), WithObject(object->id, [this, then = std::move(then)](
                                                             Object* o, const Status& status) {
-    if (status.ok()) {
-      o->unrecorded = false;
-      then(o);
-      return;
-    }
-    RetryLater(o, "record " + Text(o->record->name), status.error());
-  }));
+                 if (status.ok()) {
+                   o->unrecorded = false;
+                   then(o);
+                   return;
+                 }
+                 RetryLater(o, "record " + Text(o->record->name), status.error());
+               }));
 }
 
 void Reconciler::MakeReady(Object* object) {
@@ -328,8 +336,7 @@ void Reconciler::MakeReady(Object* object) {
   if (object->joined.empty()) {
     for (size_t shard = 0; shard < pchannels.size(); ++shard) {
       Channel* channel = host_->OpenChannel(pchannels[shard], *object);
-      std::string lane =
-          Format("{}/{}_{}v{}", options_.task, pchannels[shard], object->id, shard);
+      std::string lane = Format("{}/{}_{}v{}", options_.task, pchannels[shard], object->id, shard);
       if (lanes_->merging()) {
         for (size_t i = 0; i < object->actual->vchannels.size(); ++i) {
           if (ShardIndex(object->actual->vchannels[i]) == static_cast<int>(shard)) {
@@ -348,32 +355,33 @@ void Reconciler::MakeReady(Object* object) {
 // ---- create -----------------------------------------------------------------------------------
 
 void Reconciler::CreateObject(Object* object) {
-  // An intention on record is carried out under its name and renamed afterwards: a call of an earlier
-  // life may still make it there.
+  // An intention on record is carried out under its name and renamed afterwards: a call of an
+  // earlier life may still make it there.
   TargetName name = object->parked ? SwapName(*object) : object->name;
   if (object->record) name = object->record->name;
   if (WaitsForName(object, name)) return;  // kicked when it is free
   object->busy = true;
   const CollectionId id = object->id;
   EnsureDatabase(name.database, WithObject(id, [this, name](Object* o, const Status& status) {
-    if (!status.ok()) {
-      RetryLater(o, "create database " + name.database, status.error());
-      return;
-    }
-    if (!o->want || !o->want->IsLive() || HolderOf(name, o->id) != nullptr) {
-      Step(o->id);
-      return;
-    }
-    o->record = ObjectRecord{o->id, name, 0, o->want->create_ts, o->want->pchannels, {}, {}};
-    Persist(o, [this](Object* intended) {
-      DdlStep step;
-      step.kind = DdlStep::Kind::kCreateCollection;
-      step.name = intended->record->name;
-      step.source = intended->want;
-      step.ts = intended->want->create_ts;
-      ApplyStep(intended, std::move(step), false);
-    });
-  }));
+                   if (!status.ok()) {
+                     RetryLater(o, "create database " + name.database, status.error());
+                     return;
+                   }
+                   if (!o->want || !o->want->IsLive() || HolderOf(name, o->id) != nullptr) {
+                     Step(o->id);
+                     return;
+                   }
+                   o->record =
+                       ObjectRecord{o->id, name, 0, o->want->create_ts, o->want->pchannels, {}, {}};
+                   Persist(o, [this](Object* intended) {
+                     DdlStep step;
+                     step.kind = DdlStep::Kind::kCreateCollection;
+                     step.name = intended->record->name;
+                     step.source = intended->want;
+                     step.ts = intended->want->create_ts;
+                     ApplyStep(intended, std::move(step), false);
+                   });
+                 }));
 }
 
 // Every change of the target's metadata goes through here, so that a stop can wait for those under
@@ -392,9 +400,8 @@ void Reconciler::ApplyOnTarget(DdlStep step, Callback<Status> done) {
 void Reconciler::ApplyStep(Object* object, DdlStep step, bool soft) {
   object->busy = true;
   DdlStep copy = step;
-  ApplyOnTarget(std::move(step),
-                WithObject(object->id, [this, copy = std::move(copy), soft](Object* o,
-                                                                            const Status& status) {
+  ApplyOnTarget(std::move(step), WithObject(object->id, [this, copy = std::move(copy), soft](
+                                                            Object* o, const Status& status) {
                   OnStepDone(o->id, copy, soft, status);
                 }));
 }
@@ -429,7 +436,8 @@ void Reconciler::OnStepDone(CollectionId id, DdlStep step, bool soft, Status sta
     return;
   }
   object->refused.insert(ToString(step));
-  const Error warning = RetryError("the target refuses to " + ToString(step) + ": " + error.message);
+  const Error warning =
+      RetryError("the target refuses to " + ToString(step) + ": " + error.message);
   host_->SetTrouble(Format("refused {}", id), &warning);
   Step(id);
 }
@@ -443,9 +451,8 @@ void Reconciler::RetryLater(Object* object, const std::string& what, const Error
   const Error trouble = error.Prefixed(what);
   host_->SetTrouble(TroubleKey(*object), &trouble);
   object->busy = true;  // nothing else may hurry past the waiting time
-  executor_->PostAfter(object->backoff.Next(), WithObject(object->id, [this](Object* o) {
-    Step(o->id);
-  }));
+  executor_->PostAfter(object->backoff.Next(),
+                       WithObject(object->id, [this](Object* o) { Step(o->id); }));
 }
 
 PlanContext Reconciler::ContextFor(const Object& object) const {
@@ -488,8 +495,8 @@ bool Reconciler::RunPlanned(Object* object) {
   return true;
 }
 
-// Records first that the partition is to be made: should its drop come before we learn that it was, it
-// is dropped all the same.
+// Records first that the partition is to be made: should its drop come before we learn that it was,
+// it is dropped all the same.
 bool Reconciler::BeginPartition(Object* object, const DdlStep& step) {
   PartitionId begun = 0;
   for (const auto& [source, partition] : object->want->partitions) {
@@ -525,7 +532,8 @@ void Reconciler::ScheduleVerify() {
     std::vector<CollectionId> due;
     for (auto& [id, object] : objects_) {
       const bool again = !object.refused.empty();
-      if (object.phase != ObjectPhase::kReady || object.busy || !(object.touched || again)) continue;
+      if (object.phase != ObjectPhase::kReady || object.busy || !(object.touched || again))
+        continue;
       object.touched = false;
       object.refused.clear();
       if (again) host_->SetTrouble(Format("refused {}", id), nullptr);
@@ -573,34 +581,35 @@ void Reconciler::RenameTo(Object* object, TargetName name) {
   object->busy = true;
   object->record->moving_to = name;  // at once: no other may take the name
   object->unrecorded = true;
-  EnsureDatabase(name.database, WithObject(object->id, [this, name](Object* o, const Status& status) {
-    if (!status.ok()) {
-      RetryLater(o, "create database " + name.database, status.error());
-      return;
-    }
-    // Recorded first: after a crash it is looked for under both names.
-    Persist(o, [this](Object* moving) {
-      DdlStep step;
-      step.kind = DdlStep::Kind::kRenameCollection;
-      step.name = moving->record->name;
-      step.new_name = moving->record->moving_to;
-      moving->busy = true;
-      ApplyOnTarget(step, WithObject(moving->id, [this, step](Object* renamed,
-                                                              const Status& result) {
-        renamed->described = false;
-        if (!result.ok()) {
-          RetryLater(renamed, ToString(step), result.error());
+  EnsureDatabase(
+      name.database, WithObject(object->id, [this, name](Object* o, const Status& status) {
+        if (!status.ok()) {
+          RetryLater(o, "create database " + name.database, status.error());
           return;
         }
-        renamed->record->name = step.new_name;
-        renamed->record->moving_to = {};
-        Persist(renamed, [this](Object* recorded) {
-          KickAll();
-          Step(recorded->id);
+        // Recorded first: after a crash it is looked for under both names.
+        Persist(o, [this](Object* moving) {
+          DdlStep step;
+          step.kind = DdlStep::Kind::kRenameCollection;
+          step.name = moving->record->name;
+          step.new_name = moving->record->moving_to;
+          moving->busy = true;
+          ApplyOnTarget(step,
+                        WithObject(moving->id, [this, step](Object* renamed, const Status& result) {
+                          renamed->described = false;
+                          if (!result.ok()) {
+                            RetryLater(renamed, ToString(step), result.error());
+                            return;
+                          }
+                          renamed->record->name = step.new_name;
+                          renamed->record->moving_to = {};
+                          Persist(renamed, [this](Object* recorded) {
+                            KickAll();
+                            Step(recorded->id);
+                          });
+                        }));
         });
       }));
-    });
-  }));
 }
 
 // ---- drop -------------------------------------------------------------------------------------
@@ -615,48 +624,46 @@ void Reconciler::RunDrop(Object* object) {
   object->busy = true;
   // Look once more: only the very collection that is ours may be dropped.
   admin_->Describe(object->record->name, WithObject(object->id, [this](Object* o, auto found) {
-    if (!found.ok()) {
-      RetryLater(o, "drop collection " + Text(o->record->name), found.error());
-      return;
-    }
-    if (!*found || (*found)->id != o->record->target_id) {
-      FinishDrop(o);
-      return;
-    }
-    o->actual = **std::move(found);
-    if (!o->actual->aliases.empty()) {  // refused while it has aliases
-      DdlStep step;
-      step.kind = DdlStep::Kind::kDropAlias;
-      step.name = o->record->name;
-      step.alias = *o->actual->aliases.begin();
-      ApplyStep(o, std::move(step), false);
-      return;
-    }
-    DropOnTarget(o);
-  }));
+                     if (!found.ok()) {
+                       RetryLater(o, "drop collection " + Text(o->record->name), found.error());
+                       return;
+                     }
+                     if (!*found || (*found)->id != o->record->target_id) {
+                       FinishDrop(o);
+                       return;
+                     }
+                     o->actual = **std::move(found);
+                     if (!o->actual->aliases.empty()) {  // refused while it has aliases
+                       DdlStep step;
+                       step.kind = DdlStep::Kind::kDropAlias;
+                       step.name = o->record->name;
+                       step.alias = *o->actual->aliases.begin();
+                       ApplyStep(o, std::move(step), false);
+                       return;
+                     }
+                     DropOnTarget(o);
+                   }));
 }
 
 void Reconciler::DropOnTarget(Object* object) {
   const CollectionId id = object->id;
   const Timestamp ts = std::max(object->drop->ts(), lanes_->AckedTick());
   object->busy = true;
-  InjectDrops(object, ChangeKind::kDropCollection, kAllPartitions, ts,
-              alive_.Guard([this, id, ts] {
-                Object* o = Find(id);
-                if (o == nullptr) return;
-                DdlStep step;
-                step.kind = DdlStep::Kind::kDropCollection;
-                step.name = o->record->name;
-                step.ts = ts;
-                ApplyOnTarget(step, WithObject(id, [this, step](Object* dropped,
-                                                                const Status& status) {
-                  if (!status.ok()) {
-                    RetryLater(dropped, ToString(step), status.error());
-                    return;
-                  }
-                  FinishDrop(dropped);
-                }));
-              }));
+  InjectDrops(object, ChangeKind::kDropCollection, kAllPartitions, ts, alive_.Guard([this, id, ts] {
+    Object* o = Find(id);
+    if (o == nullptr) return;
+    DdlStep step;
+    step.kind = DdlStep::Kind::kDropCollection;
+    step.name = o->record->name;
+    step.ts = ts;
+    ApplyOnTarget(step, WithObject(id, [this, step](Object* dropped, const Status& status) {
+                    if (!status.ok()) {
+                      RetryLater(dropped, ToString(step), status.error());
+                      return;
+                    }
+                    FinishDrop(dropped);
+                  }));
+  }));
 }
 
 // On a standby a drop is also a message on every channel of the object, behind its last row.
@@ -691,13 +698,13 @@ void Reconciler::FinishDrop(Object* object) {
   ProgressWrite write;
   write.forgotten_objects.push_back(object->id);
   host_->Write(std::move(write), WithObject(object->id, [this](Object* o, const Status& status) {
-    if (!status.ok()) {
-      o->phase = ObjectPhase::kDropping;
-      RetryLater(o, "forget " + Text(o->name), status.error());
-      return;
-    }
-    Erase(o->id);
-  }));
+                 if (!status.ok()) {
+                   o->phase = ObjectPhase::kDropping;
+                   RetryLater(o, "forget " + Text(o->name), status.error());
+                   return;
+                 }
+                 Erase(o->id);
+               }));
 }
 
 // True when a partition drop is under way.
@@ -725,8 +732,7 @@ bool Reconciler::RunPartitionDrop(Object* object) {
 void Reconciler::DropPartitionOnTarget(Object* object, PartitionId partition,
                                        const std::string& name, PartitionId target_partition) {
   const CollectionId id = object->id;
-  const Timestamp ts =
-      std::max(object->partition_drops.at(partition).ts(), lanes_->AckedTick());
+  const Timestamp ts = std::max(object->partition_drops.at(partition).ts(), lanes_->AckedTick());
   object->busy = true;
   InjectDrops(object, ChangeKind::kDropPartition, target_partition, ts,
               alive_.Guard([this, id, partition, name, ts] {
@@ -739,12 +745,12 @@ void Reconciler::DropPartitionOnTarget(Object* object, PartitionId partition,
                 step.ts = ts;
                 ApplyOnTarget(step, WithObject(id, [this, step, partition](Object* dropped,
                                                                            const Status& status) {
-                  if (!status.ok()) {
-                    RetryLater(dropped, ToString(step), status.error());
-                    return;
-                  }
-                  FinishPartitionDrop(dropped, partition);
-                }));
+                                if (!status.ok()) {
+                                  RetryLater(dropped, ToString(step), status.error());
+                                  return;
+                                }
+                                FinishPartitionDrop(dropped, partition);
+                              }));
               }));
 }
 

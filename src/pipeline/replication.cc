@@ -33,16 +33,17 @@ Replication::Replication(Options options, TaskProgress progress, Executor* execu
   }
 }
 
-Replication::~Replication() { channels_.clear(); }
+Replication::~Replication() {
+  channels_.clear();
+}
 
 void Replication::Start() {
-  ports_.catalog->Start(
-      alive_.Guard([this](CatalogUpdate update) {
-        if (!stopping_) reconciler_.OnCatalog(update);
-      }),
-      alive_.Guard([this](const cdc::Status& status) {
-        SetTrouble("etcd", status.ok() ? nullptr : &status.error());
-      }));
+  ports_.catalog->Start(alive_.Guard([this](CatalogUpdate update) {
+    if (!stopping_) reconciler_.OnCatalog(update);
+  }),
+                        alive_.Guard([this](const cdc::Status& status) {
+                          SetTrouble("etcd", status.ok() ? nullptr : &status.error());
+                        }));
   if (flushes_) flushes_->Start();
   ScheduleCheckpoint();
 }
@@ -72,8 +73,8 @@ Channel* Replication::OpenChannel(const std::string& pchannel, const Object& obj
   return channel.get();
 }
 
-// Where a channel begins: at its checkpoint, or, when this task never needed it before, at the start
-// position of the object that needs it now.
+// Where a channel begins: at its checkpoint, or, when this task never needed it before, at the
+// start position of the object that needs it now.
 ChannelCheckpoint Replication::StartOf(const std::string& pchannel, const Object& object) {
   const auto stored = progress_.channels.find(pchannel);
   if (stored != progress_.channels.end() && !reconciler_.catalog_seen()) return stored->second;
@@ -110,7 +111,9 @@ Routing Replication::Route(Channel* channel, const Change& change) {
   return routing;
 }
 
-void Replication::OnDelivered(Channel*, const Change& change) { reconciler_.OnDelivered(change); }
+void Replication::OnDelivered(Channel*, const Change& change) {
+  reconciler_.OnDelivered(change);
+}
 
 void Replication::OnAcked(Channel* channel, const Change& change, size_t bytes) {
   counters_.bytes += bytes;
@@ -125,7 +128,9 @@ void Replication::OnDropMessage(Channel* channel, const Change& change, uint64_t
   reconciler_.OnDropMessage(channel, change, token);
 }
 
-void Replication::OnOther(Channel*, const Change&) { ++counters_.messages_other; }
+void Replication::OnOther(Channel*, const Change&) {
+  ++counters_.messages_other;
+}
 
 void Replication::OnReadTrouble(Channel* channel, const Error* error) {
   if (error != nullptr && !error->IsRetry()) {
@@ -179,24 +184,24 @@ void Replication::ScheduleCheckpoint() {
   executor_->PostAfter(options_.checkpoint_interval, alive_.Guard([this] {
     if (stopping_) return;
     WatchForSilence();
-    const bool due =
-        rows_moved_ || executor_->clock().Now() - last_checkpoint_ >= options_.idle_checkpoint_interval;
+    const bool due = rows_moved_ || executor_->clock().Now() - last_checkpoint_ >=
+                                        options_.idle_checkpoint_interval;
     if (due && !checkpointing_) WriteCheckpoints(false, [](const cdc::Status&) {});
     ScheduleCheckpoint();
   }));
 }
 
-// A channel with live collections that stopped ticking: the source is down, or its log is not the one
-// that we read.
+// A channel with live collections that stopped ticking: the source is down, or its log is not the
+// one that we read.
 void Replication::WatchForSilence() {
   for (const auto& [name, channel] : channels_) {
     const Duration silence = channel->Silence();
     if (!channel->has_objects() || silence < options_.silence_warning) continue;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(silence).count();
-    const Error error =
-        RetryError(Format("nothing on channel {} for {} s, not even a time tick; is the source Milvus "
-                          "running, and does it write to the log that is read here?",
-                          name, seconds));
+    const Error error = RetryError(
+        Format("nothing on channel {} for {} s, not even a time tick; is the source Milvus "
+               "running, and does it write to the log that is read here?",
+               name, seconds));
     SetTrouble("source", &error);
     return;
   }
@@ -216,18 +221,17 @@ void Replication::WriteCheckpoints(bool final, Callback<cdc::Status> done) {
   rows_moved_ = false;
   last_checkpoint_ = executor_->clock().Now();
   const std::vector<ChannelCheckpoint> channels = write.channels;
-  Write(std::move(write),
-        [this, channels, done = std::move(done)](const cdc::Status& status) {
-          checkpointing_ = false;
-          if (status.ok()) {
-            for (const ChannelCheckpoint& checkpoint : channels) {
-              written_[checkpoint.channel] = checkpoint;
-            }
-          } else {
-            rows_moved_ = true;
-          }
-          done(status);
-        });
+  Write(std::move(write), [this, channels, done = std::move(done)](const cdc::Status& status) {
+    checkpointing_ = false;
+    if (status.ok()) {
+      for (const ChannelCheckpoint& checkpoint : channels) {
+        written_[checkpoint.channel] = checkpoint;
+      }
+    } else {
+      rows_moved_ = true;
+    }
+    done(status);
+  });
 }
 
 // ---- the outside ------------------------------------------------------------------------------
@@ -270,8 +274,9 @@ void Replication::Stop(std::function<void()> done) {
 }
 
 void Replication::WaitQuiet(TimePoint deadline, std::function<void()> done) {
-  const bool quiet = reconciler_.Quiet() && std::all_of(channels_.begin(), channels_.end(),
-                                 [](const auto& entry) { return entry.second->Quiet(); });
+  const bool quiet =
+      reconciler_.Quiet() && std::all_of(channels_.begin(), channels_.end(),
+                                         [](const auto& entry) { return entry.second->Quiet(); });
   if (quiet || executor_->clock().Now() >= deadline) {
     done();
     return;
@@ -290,10 +295,9 @@ ReplicationStatus Replication::Status() const {
     status.reason = failure_->message;
     status.since_ms = failed_at_ms_;
   } else if (!troubles_.empty()) {
-    const auto oldest = std::min_element(troubles_.begin(), troubles_.end(),
-                                         [](const auto& a, const auto& b) {
-                                           return a.second.since_ms < b.second.since_ms;
-                                         });
+    const auto oldest = std::min_element(
+        troubles_.begin(), troubles_.end(),
+        [](const auto& a, const auto& b) { return a.second.since_ms < b.second.since_ms; });
     status.warning = true;
     status.reason = oldest->first + ": " + oldest->second.error.message;
     status.since_ms = oldest->second.since_ms;

@@ -1,8 +1,8 @@
-// Replication: one running task. It wires the catalog loop (Reconciler) and the data loop (Channels)
-// together, keeps the checkpoint, and answers how it is doing.
+// Replication: one running task. It wires the catalog loop (Reconciler) and the data loop
+// (Channels) together, keeps the checkpoint, and answers how it is doing.
 //
-// Lives on the executor of its target; all ports must outlive it. Never blocks. Made for each run of
-// a task: a paused and resumed task is a new Replication that starts from the stored progress.
+// Lives on the executor of its target; all ports must outlive it. Never blocks. Made for each run
+// of a task: a paused and resumed task is a new Replication that starts from the stored progress.
 #pragma once
 
 #include <functional>
@@ -40,11 +40,11 @@ struct ReplicatedCollection {
 struct ReplicationStatus {
   bool failed = false;
   bool warning = false;
-  std::string reason;          // of the failure, or the oldest standing warning
-  int64_t since_ms = 0;        // unix time when that began
-  Timestamp safe_ts = 0;       // every source change up to it is readable on the target
-  Timestamp target_ts = 0;     // guarantee timestamp for reading the target; 0: use Strong
-  int64_t lag_ms = 0;          // age of the oldest change not acknowledged; 0 when there is none
+  std::string reason;       // of the failure, or the oldest standing warning
+  int64_t since_ms = 0;     // unix time when that began
+  Timestamp safe_ts = 0;    // every source change up to it is readable on the target
+  Timestamp target_ts = 0;  // guarantee timestamp for reading the target; 0: use Strong
+  int64_t lag_ms = 0;       // age of the oldest change not acknowledged; 0 when there is none
   ReplicationCounters counters;
   std::vector<ReplicatedCollection> collections;
 };

@@ -1,9 +1,10 @@
 // TickBuffer: turns one channel's log order into timestamp order.
 //
-// Milvus writes a channel out of timestamp order and promises that after TimeTick(T) no message with
-// ts <= T follows. So messages wait here until a tick covers them and leave sorted by (ts, deletes
-// first, log order). A second Insert or Delete with the same base.msgID is a copy of the first (a
-// producer's retry) and is dropped, as Milvus' own consumers do. Owned by a Channel; not shared.
+// Milvus writes a channel out of timestamp order and promises that after TimeTick(T) no message
+// with ts <= T follows. So messages wait here until a tick covers them and leave sorted by (ts,
+// deletes first, log order). A second Insert or Delete with the same base.msgID is a copy of the
+// first (a producer's retry) and is dropped, as Milvus' own consumers do. Owned by a Channel; not
+// shared.
 #pragma once
 
 #include <cstdint>

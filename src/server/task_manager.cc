@@ -75,8 +75,7 @@ Status TaskManager::StartStored() {
     task.state = one.state;
     task.reason = one.reason;
     task.order = next_order_++;
-    task.failed =
-        one.state == TaskState::kPaused && !IsWantedPause(one.reason);
+    task.failed = one.state == TaskState::kPaused && !IsWantedPause(one.reason);
     if (one.state == TaskState::kPaused) continue;
     if (one.spec.disable_auto_start) {
       task.state = TaskState::kPaused;
@@ -205,8 +204,9 @@ Result<TargetEngine*> TaskManager::EngineFor(const TaskSpec& spec) {
   const auto known = engines_.find(key);
   if (known != engines_.end()) {
     if (known->second->mode() == spec.mode) return known->second.get();
-    return InvalidError(Format("other tasks write to this target in mode {}; pause or delete them first",
-                               ToString(known->second->mode())));
+    return InvalidError(
+        Format("other tasks write to this target in mode {}; pause or delete them first",
+               ToString(known->second->mode())));
   }
   EngineOptions options;
   options.tick_interval = std::chrono::milliseconds(config_.source.time_tick_interval_ms);

@@ -1,10 +1,9 @@
-#include "server/yaml_section_impl.h"
-
 #include <algorithm>
 #include <charconv>
 
 #include "base/format.h"
 #include "server/nearest.h"
+#include "server/yaml_section_impl.h"
 
 namespace cdc {
 

@@ -107,12 +107,11 @@ Result<IndexValue> DecodeIndex(std::string_view value) {
   out.index.field_id = info.field_id();
   out.index.name = info.index_name();
   out.index.params = KeyValuesFromWire(info.user_index_params());
-  // A vector index of before 2.2 has no record of what the user asked for, only what the server made
-  // of it. A scalar index made without parameters has none either: the target chooses again.
+  // A vector index of before 2.2 has no record of what the user asked for, only what the server
+  // made of it. A scalar index made without parameters has none either: the target chooses again.
   const KeyValues made = KeyValuesFromWire(info.index_params());
-  const bool of_vector = std::any_of(made.begin(), made.end(), [](const auto& pair) {
-    return pair.first == "metric_type";
-  });
+  const bool of_vector = std::any_of(made.begin(), made.end(),
+                                     [](const auto& pair) { return pair.first == "metric_type"; });
   if (out.index.params.empty() && of_vector) out.index.params = made;
   return out;
 }

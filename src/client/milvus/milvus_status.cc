@@ -245,7 +245,8 @@ Error TranslateMilvusStatus(MilvusCallClass call, std::string_view method, int32
       return Make(call, row.disposition, row.kind, row.effect, message(row.kind));
     }
   }
-  // Looking again costs nothing; a write that is refused for a reason we do not know needs a person.
+  // Looking again costs nothing; a write that is refused for a reason we do not know needs a
+  // person.
   const Disposition unknown = call == MilvusCallClass::kRead ? kRetry : kFatal;
   return {unknown, ErrorKind::kOther, message(ErrorKind::kOther)};
 }

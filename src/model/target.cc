@@ -53,7 +53,7 @@ std::string ToString(const DdlStep& step) {
   if (!step.index.empty()) text += " index " + step.index;
   if (!step.alias.empty()) text += " alias " + step.alias;
   if (step.kind == DdlStep::Kind::kRenameCollection) {
-    text += " to " + step.new_name.database + "." + step.new_name.collection;
+    text += " to " + ToString(step.new_name);
   }
   for (const std::string& name : step.partition_names) text += " /" + name;
   return text;

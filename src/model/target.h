@@ -34,6 +34,10 @@ struct TargetCollection {
   LoadState::Kind load = LoadState::Kind::kNone;
   std::set<std::string> loaded_partitions;  // for kPartitions
   bool loading = false;                     // a load was accepted and is not finished yet
+
+  // milvus-lite: no channels, whole collections are loaded only, and no ids (`id` is 1, and the
+  // name says which collection it is).
+  bool IsMilvusLite() const { return vchannels.empty(); }
 };
 
 // One change of the target's metadata; which members count depends on `kind`.

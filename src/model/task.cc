@@ -72,6 +72,10 @@ std::string Selection::MapDatabase(const std::string& database) const {
   return any == nullptr ? database : any->target_db;
 }
 
+std::string ToString(const TargetName& name) {
+  return name.database + "." + name.collection;
+}
+
 TargetName Selection::Map(const std::string& database, const std::string& collection) const {
   // An exact collection mapping wins over a mapping of the whole database.
   for (const NameMapping& m : mappings) {

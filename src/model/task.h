@@ -32,6 +32,7 @@ struct TargetName {
   std::string collection;
   auto operator<=>(const TargetName&) const = default;
 };
+std::string ToString(const TargetName& name);  // database.collection
 
 // Which collections a task replicates, and under which names. Pure; any thread.
 class Selection {

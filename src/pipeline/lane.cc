@@ -16,9 +16,16 @@ Lane::Lane(std::string name, Options options, Timestamp last_stamp, Executor* ex
       ensure_fence_(std::move(ensure_fence)),
       last_stamp_(last_stamp),
       last_tick_(last_stamp),
+      send_from_(executor->clock().Now()),
       last_sent_(executor->clock().Now() - options.tick_interval),
       hot_until_(executor->clock().Now()),
-      backoff_(options.retry_initial, options.retry_max) {}
+      backoff_(options.retry_initial, options.retry_max) {
+  const std::chrono::milliseconds ahead(PhysicalMillis(last_stamp) -
+                                        executor->clock().WallMillis());
+  if (options_.merge && ahead.count() > 0) {
+    send_from_ += std::min<Duration>(ahead, options_.max_clock_wait);
+  }
+}
 
 Lane::~Lane() = default;
 
@@ -115,7 +122,7 @@ bool Lane::TickDue(Timestamp frontier) const {
 }
 
 void Lane::MaybeSend() {
-  if (busy_ || dead_) return;
+  if (busy_ || dead_ || executor_->clock().Now() < send_from_) return;
   const Timestamp frontier = Frontier();
   staged_.clear();
   if (!repeats_.empty()) {

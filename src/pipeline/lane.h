@@ -46,9 +46,10 @@ class Lane {
     Duration tick_interval = std::chrono::milliseconds(500);  // of an idle lane
     // A tick although the source is silent: shows that the target is there, and a standby still.
     Duration keepalive = std::chrono::seconds(2);
-    Duration hot_period = std::chrono::seconds(2);   // ticks follow at once so long after rows
-    Duration max_hold = std::chrono::seconds(1);     // how long a stalled edge is waited for
-    uint64_t late_slack = ComposeTimestamp(10'000);  // an edge joining further behind is late
+    Duration max_clock_wait = std::chrono::seconds(2);  // see Lane()
+    Duration hot_period = std::chrono::seconds(2);      // ticks follow at once so long after rows
+    Duration max_hold = std::chrono::seconds(1);        // how long a stalled edge is waited for
+    uint64_t late_slack = ComposeTimestamp(10'000);     // an edge joining further behind is late
     size_t max_batch_bytes = 8 << 20;
     Duration retry_initial = std::chrono::milliseconds(100);
     Duration retry_max = std::chrono::seconds(5);
@@ -58,7 +59,9 @@ class Lane {
   using EnsureFence =
       std::function<void(const std::string& lane, Timestamp stamp, std::function<void()> done)>;
 
-  // `last_stamp`: the fence left by an earlier run; every new stamp is greater.
+  // `last_stamp`: the fence left by an earlier run; every new stamp is greater. A crash leaves it a
+  // little ahead of the clock; nothing is sent until the clock has passed it, for a Milvus shows
+  // rows of the future to nobody, however its ticks stand.
   Lane(std::string name, Options options, Timestamp last_stamp, Executor* executor, DataSink* sink,
        EnsureFence ensure_fence);
   ~Lane();
@@ -147,6 +150,7 @@ class Lane {
   Timestamp last_source_ts_ = 0;  // of the entry that got last_stamp_
   Timestamp last_tick_ = 0;
   Timestamp acked_tick_ = 0;
+  TimePoint send_from_;
   TimePoint last_sent_;
   TimePoint hot_until_;
   Backoff backoff_;

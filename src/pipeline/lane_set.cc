@@ -13,6 +13,7 @@ LaneSet::LaneSet(std::string target, Options options, std::map<std::string, Time
       sink_(sink),
       store_(store),
       fences_(std::move(fences)) {
+  for (const auto& [lane, fence] : fences_) readable_at_ = std::max(readable_at_, fence);
   if (options_.lane.merge) ScheduleTimer();
 }
 
@@ -37,6 +38,7 @@ Lane* LaneSet::Find(const std::string& name) {
 void LaneSet::Release(const std::string& name) {
   const auto it = lanes_.find(name);
   if (it == lanes_.end() || it->second->has_edges() || it->second->busy()) return;
+  readable_at_ = std::max(readable_at_, it->second->acked_tick());
   lanes_.erase(it);
 }
 
@@ -101,8 +103,8 @@ void LaneSet::WriteExactFences(std::function<void()> done) {
   store_->Commit(std::move(write), [done = std::move(done)](Status) { done(); });
 }
 
-Timestamp LaneSet::AckedTick() const {
-  Timestamp highest = 0;
+Timestamp LaneSet::ReadableAt() const {
+  Timestamp highest = readable_at_;
   for (const auto& [name, lane] : lanes_) highest = std::max(highest, lane->acked_tick());
   return highest;
 }

@@ -18,7 +18,7 @@ class LaneSet {
  public:
   struct Options {
     Lane::Options lane;
-    uint64_t fence_ahead = ComposeTimestamp(2000);
+    uint64_t fence_ahead = ComposeTimestamp(1000);
     Duration timer_interval = std::chrono::milliseconds(50);
   };
 
@@ -38,9 +38,9 @@ class LaneSet {
   void WriteExactFences(std::function<void()> done);
 
   bool merging() const { return options_.lane.merge; }
-  // The highest tick that some lane had acknowledged: reading the target with this guarantee
-  // timestamp shows everything acknowledged so far.
-  Timestamp AckedTick() const;
+  // Reading the target with this guarantee timestamp shows everything acknowledged so far, by an
+  // earlier life too: the highest tick that a lane had acknowledged, or the fence left behind.
+  Timestamp ReadableAt() const;
   uint64_t calls() const;
   Executor* executor() const { return executor_; }
 
@@ -60,6 +60,7 @@ class LaneSet {
   DataSink* const sink_;
   ProgressStore* const store_;
   std::map<std::string, Timestamp> fences_;  // durable
+  Timestamp readable_at_ = 0;                // of earlier lives and of lanes that were released
   std::map<std::string, Timestamp> wanted_;  // highest stamp asked for since the last commit
   std::vector<Waiter> waiters_;
   bool committing_ = false;

@@ -109,6 +109,22 @@ TEST_F(LaneTest, TicksNowAndThenAlthoughTheSourceIsSilent) {
   EXPECT_GT(sink_.last().tick, stamp);
 }
 
+TEST_F(LaneTest, WaitsForTheClockToPassAFenceAheadOfIt) {
+  const Timestamp fence = ComposeTimestamp(executor_.WallMillis() + 700);
+  auto lane = Make(true, fence);
+  const auto edge = lane->Join(&a_, 0);
+  Insert(lane.get(), edge, fence - 5, 1, true);
+  lane->Advance(edge, fence - 5);
+  executor_.Run(milliseconds(699));
+  lane->OnTimer();
+  EXPECT_TRUE(sink_.sent.empty());
+  executor_.Run(milliseconds(1));
+  lane->OnTimer();
+  sink_.Drained();
+  ASSERT_EQ(sink_.sent.size(), 1u);
+  EXPECT_GT(sink_.last().items[0].stamp, fence);
+}
+
 TEST_F(LaneTest, MergesEdgesByTime) {
   auto lane = Make(true);
   const auto a = lane->Join(&a_, 0);

@@ -64,6 +64,13 @@ struct Object {
     if (want) return want->pchannels;
     return record ? record->pchannels : kNone;
   }
+  // Where it waits while two collections swap names, or until its own name is free. Derived from
+  // the id, so that it is found again after a crash.
+  TargetName SwapName() const;
+  // The names under which it may stand on the target, in the order of looking; never empty.
+  std::vector<TargetName> PossibleNames() const;
+  // The key of its condition in the task's state.
+  std::string TroubleKey() const;
 };
 
 }  // namespace cdc

@@ -178,7 +178,9 @@ std::optional<DdlStep> LoadStep(const SourceCollection& want, const TargetCollec
   if (context.load == LoadPolicy::kOnce && context.load_settled) return std::nullopt;
   if (want.load.kind == LoadState::Kind::kNone) return ReleaseAll(actual);
   if (actual.loading || !VectorsIndexed(actual)) return std::nullopt;
-  if (want.load.kind == LoadState::Kind::kPartitions) return PartitionLoadStep(want, actual);
+  if (want.load.kind == LoadState::Kind::kPartitions && !actual.IsMilvusLite()) {
+    return PartitionLoadStep(want, actual);
+  }
   std::set<std::string> all;
   for (const auto& [name, id] : actual.partitions) all.insert(name);
   if (actual.load != LoadState::Kind::kNone && Minus(all, Loaded(actual)).empty()) {
@@ -206,6 +208,7 @@ std::optional<DdlStep> NextStep(const SourceCollection& want, const TargetCollec
 
 std::optional<DdlStep> StepBeforePartitionDrop(const TargetCollection& actual,
                                                const std::string& partition) {
+  if (actual.IsMilvusLite()) return std::nullopt;  // drops it as it is
   if (!Loaded(actual).contains(partition) && !actual.loading) return std::nullopt;
   if (actual.load == LoadState::Kind::kPartitions && actual.loaded_partitions.size() > 1) {
     DdlStep step = Make(DdlStep::Kind::kReleasePartitions, actual);

@@ -35,6 +35,7 @@ State Equal() {
   s.want.properties = {{"collection.ttl.seconds", "60"}};
   s.actual.name = {"db", "c"};
   s.actual.schema = s.want.schema;
+  s.actual.vchannels = {"by-dev-rootcoord-dml_0_7v0"};
   s.actual.partitions = {{"_default", 11}, {"p", 12}};
   s.actual.indexes = {{"vi", "v", {{"index_type", "HNSW"}, {"M", "16"}}}};
   s.actual.load = LoadState::Kind::kCollection;
@@ -191,6 +192,17 @@ TEST(PlannerOrder, ARefusedStepDoesNotHoldUpTheOthers) {
   s.actual.aliases.clear();
   s.actual.load = LoadState::Kind::kNone;
   s.context.refused = {Plan(s)};
+  EXPECT_EQ(NextStep(s.want, s.actual, s.context)->kind, DdlStep::Kind::kLoadCollection);
+}
+
+TEST(PlannerOrder, MilvusLiteLoadsWholeCollectionsAndReleasesNothingBeforeADrop) {
+  State s = Equal();
+  s.actual.vchannels.clear();
+  EXPECT_FALSE(StepBeforePartitionDrop(s.actual, "p").has_value());
+  s.want.load.kind = LoadState::Kind::kPartitions;
+  s.want.load.partitions = {2};
+  EXPECT_EQ(Plan(s), "");
+  s.actual.load = LoadState::Kind::kNone;
   EXPECT_EQ(NextStep(s.want, s.actual, s.context)->kind, DdlStep::Kind::kLoadCollection);
 }
 

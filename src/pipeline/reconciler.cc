@@ -7,22 +7,6 @@
 
 namespace cdc {
 
-const char* ToString(ObjectPhase phase) {
-  switch (phase) {
-    case ObjectPhase::kPending:
-      return "creating";
-    case ObjectPhase::kReady:
-      return "streaming";
-    case ObjectPhase::kQuiet:
-      return "renaming";
-    case ObjectPhase::kDropping:
-      return "dropping";
-    case ObjectPhase::kGone:
-      return "gone";
-  }
-  return "?";
-}
-
 Reconciler::Reconciler(Options options, const TaskProgress& progress, Executor* executor,
                        TargetAdmin* admin, LaneSet* lanes, ReconcilerHost* host)
     : options_(std::move(options)),

@@ -103,23 +103,9 @@ class Reconciler {
   void Kick(CollectionId id);  // posts Step
   void KickAll();
   void Step(CollectionId id);
-  void ParkIfNeeded(Object* object, const Channel& channel);
-  void DescribeObject(Object* object);
-  void OnDescribed(Object* object, std::optional<TargetCollection> found, TargetName asked);
-  bool IsOurs(const Object& object, const TargetCollection& found) const;
-  void OnStranger(Object* object, TargetCollection found);
-  void Own(Object* object, TargetCollection found);
-  bool OwnPartitions(Object* object, ObjectRecord* record, const TargetCollection& found) const;
   void CreateObject(Object* object);
   void EnsureDatabase(const std::string& name, Callback<Status> done);
   void MakeReady(Object* object);
-  void RunDrop(Object* object);
-  void DropOnTarget(Object* object);
-  void FinishDrop(Object* object);
-  bool RunPartitionDrop(Object* object);
-  void DropPartitionOnTarget(Object* object, PartitionId partition, const std::string& name,
-                             PartitionId target_partition);
-  void FinishPartitionDrop(Object* object, PartitionId partition);
   bool RunRename(Object* object);
   void RenameTo(Object* object, TargetName name);
   bool RunPlanned(Object* object);
@@ -128,11 +114,6 @@ class Reconciler {
   void OnStepDone(CollectionId id, DdlStep step, bool soft, Status status);
   void RetryLater(Object* object, const std::string& what, const Error& error);
   void Persist(Object* object, std::function<void(Object*)> then);
-  void InjectDrops(Object* object, ChangeKind kind, PartitionId partition, Timestamp ts,
-                   std::function<void()> done);
-  const Object* OwnerOf(CollectionId target_id, CollectionId except) const;
-  const Object* HolderOf(const TargetName& name, CollectionId except) const;
-  bool WaitsForName(Object* object, const TargetName& name);
   PlanContext ContextFor(const Object& object) const;
   void ScheduleVerify();
   void Poll(CollectionId id);
@@ -148,6 +129,28 @@ class Reconciler {
     });
   }
   Object* Find(CollectionId id);
+
+  // reconciler_ownership.cc: whose is it
+  const Object* OwnerOf(const TargetCollection& found, CollectionId except) const;
+  const Object* HolderOf(const TargetName& name, CollectionId except) const;
+  bool WaitsForName(Object* object, const TargetName& name);
+  void ParkIfNeeded(Object* object, const Channel& channel);
+  void DescribeObject(Object* object, TargetName name);
+  void OnDescribed(Object* object, std::optional<TargetCollection> found, TargetName asked);
+  bool IsOurs(const Object& object, const TargetCollection& found) const;
+  void OnStranger(Object* object, TargetCollection found);
+  void Own(Object* object, TargetCollection found);
+  bool OwnPartitions(Object* object, ObjectRecord* record, const TargetCollection& found) const;
+
+  // reconciler_drops.cc
+  void RunDrop(Object* object);
+  void DropOnTarget(Object* object, DdlStep step, PartitionId target_partition,
+                    std::function<void(Object*)> finish);
+  void FinishDrop(Object* object);
+  bool RunPartitionDrop(Object* object);
+  void FinishPartitionDrop(Object* object, PartitionId partition);
+  void InjectDrops(Object* object, ChangeKind kind, PartitionId partition, Timestamp ts,
+                   std::function<void()> done);
 
   // reconciler_databases.cc
   void ApplyDatabase(const SourceDatabase& database);

@@ -142,9 +142,8 @@ void Replication::OnReadTrouble(Channel* channel, const Error* error) {
 
 void Replication::OnRefused(CollectionId collection, const Error& error) {
   const auto it = reconciler_.objects().find(collection);
-  const std::string name = it == reconciler_.objects().end()
-                               ? std::to_string(collection)
-                               : it->second.name.database + "." + it->second.name.collection;
+  const std::string name =
+      it == reconciler_.objects().end() ? std::to_string(collection) : ToString(it->second.name);
   Fail(error.Prefixed("the target refuses rows of collection " + name));
 }
 
@@ -321,7 +320,7 @@ ReplicationStatus Replication::Status() const {
   if (oldest != 0) {
     status.lag_ms = std::max<int64_t>(0, executor_->clock().WallMillis() - PhysicalMillis(oldest));
   }
-  if (ports_.lanes->merging()) status.target_ts = ports_.lanes->AckedTick();
+  if (ports_.lanes->merging()) status.target_ts = ports_.lanes->ReadableAt();
   for (const auto& [id, object] : reconciler_.objects()) {
     status.collections.push_back({reconciler_.SourceDatabaseOf(object),
                                   object.want ? object.want->name : "", id, object.name,

@@ -4,9 +4,8 @@
 #include <utility>
 
 #include "sink/blackhole/blackhole_sink.h"
-#include "sink/milvus/api_sink.h"
 #include "sink/milvus/milvus_admin.h"
-#include "sink/milvus/replicate_sink.h"
+#include "sink/milvus/milvus_sink.h"
 
 namespace cdc {
 namespace {
@@ -57,11 +56,7 @@ Result<std::unique_ptr<TargetEngine>> TargetEngine::Open(std::string identity, T
       e->admin_ = std::move(target);
     } else {
       e->admin_ = std::make_unique<MilvusAdmin>(client, mode, executor);
-      if (mode == TargetMode::kReplicate) {
-        e->sink_ = std::make_unique<ReplicateSink>(address, executor);
-      } else {
-        e->sink_ = std::make_unique<ApiSink>(address, executor);
-      }
+      e->sink_ = std::make_unique<MilvusSink>(address, mode, executor);
     }
     e->log_ = source->OpenLog(executor);
     e->operations_ = source->OpenOperations(executor);

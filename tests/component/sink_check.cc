@@ -10,9 +10,8 @@
 
 #include "base/format.h"
 #include "base/thread_executor.h"
-#include "sink/milvus/api_sink.h"
 #include "sink/milvus/milvus_admin.h"
-#include "sink/milvus/replicate_sink.h"
+#include "sink/milvus/milvus_sink.h"
 #include "sink/milvus/rows_for_tests.h"
 #include "sink/milvus/target_mode.h"
 
@@ -49,11 +48,7 @@ class Check {
         client_(*MilvusClient::Open(address_)),
         executor_("check"),
         admin_(client_, mode, &executor_) {
-    if (mode == TargetMode::kReplicate) {
-      sink_ = std::make_unique<ReplicateSink>(address_, &executor_);
-    } else {
-      sink_ = std::make_unique<ApiSink>(address_, &executor_);
-    }
+    sink_ = std::make_unique<MilvusSink>(address_, mode, &executor_);
   }
 
   Status Apply(DdlStep step) {

@@ -45,7 +45,7 @@ class DescribeJob : public std::enable_shared_from_this<DescribeJob> {
       if (!answer) return self->Fail(answer.error());
       self->collection_.indexes = *std::move(answer);
     });
-    if (collection_.vchannels.empty()) AskAliases(join);
+    if (collection_.IsMilvusLite()) AskAliases(join);
   }
 
  private:
@@ -95,7 +95,7 @@ class DescribeJob : public std::enable_shared_from_this<DescribeJob> {
       if (state != kLoading && state != kLoaded) return;
       self->collection_.loading = state == kLoading;
       // Only whole collections are loaded there.
-      if (self->collection_.vchannels.empty() || self->collection_.schema.PartitionKey()) {
+      if (self->collection_.IsMilvusLite() || self->collection_.schema.PartitionKey()) {
         self->collection_.load = LoadState::Kind::kCollection;
         return;
       }
@@ -141,7 +141,6 @@ PartitionId StandInId(const std::string& partition) {
 TargetCollection FromWire(const TargetName& name, const wire::DescribeCollectionResponse& answer) {
   TargetCollection collection;
   collection.name = name;
-  // milvus-lite has no ids: a constant says "exists", and every comparison of ids holds.
   collection.id = answer.collection_id() != 0 ? answer.collection_id() : 1;
   collection.created_ts = answer.created_timestamp();
   collection.schema = SchemaFromWire(answer.schema());

@@ -9,7 +9,7 @@
 namespace cdc {
 namespace {
 
-using Kind = ApiCall::Kind;
+using Kind = PlannedCall::Kind;
 
 // Does `keys` name each key once?
 bool Unique(const PrimaryKeys& keys) {
@@ -89,7 +89,7 @@ class Planner {
   Planner(const LaneBatch& batch, const ApiPlanOptions& options)
       : items_(batch.items), options_(options) {}
 
-  Result<std::vector<ApiCall>> Plan() {
+  Result<std::vector<PlannedCall>> Plan() {
     while (next_ < items_.size()) {
       CDC_RETURN_IF_ERROR(PlanItem());
     }
@@ -222,7 +222,7 @@ class Planner {
   void EmitDelete(const OpenCall& open, size_t items_done) {
     for (std::string& expression :
          DeleteExpressions(open.keys, *open.to, options_.max_expression_bytes)) {
-      ApiCall call{Kind::kDelete, open.to->name, open.scope, std::move(expression)};
+      PlannedCall call{Kind::kDelete, open.to->name, open.scope, std::move(expression)};
       call.rows = CountOf(open.keys);
       call.items_done = items_done;
       calls_.push_back(std::move(call));
@@ -232,7 +232,7 @@ class Planner {
   void EmitRows(const OpenCall& open, size_t items_done) {
     const RowsCall rows = kind_ == Kind::kInsert ? RowsCall::kInsert : RowsCall::kUpsert;
     const auto emit = [&](const std::vector<const Change*>& changes, Slices request) {
-      ApiCall call{kind_, open.to->name};
+      PlannedCall call{kind_, open.to->name};
       for (const Change* change : changes) call.rows += change->num_rows;
       call.request = std::move(request);
       call.items_done = items_done;
@@ -252,12 +252,13 @@ class Planner {
   size_t next_ = 0;
   Kind kind_ = Kind::kInsert;  // of all open calls
   std::vector<OpenCall> open_;
-  std::vector<ApiCall> calls_;
+  std::vector<PlannedCall> calls_;
 };
 
 }  // namespace
 
-Result<std::vector<ApiCall>> PlanApiCalls(const LaneBatch& batch, const ApiPlanOptions& options) {
+Result<std::vector<PlannedCall>> PlanApiCalls(const LaneBatch& batch,
+                                              const ApiPlanOptions& options) {
   return Planner(batch, options).Plan();
 }
 

@@ -12,25 +12,13 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "base/wire.h"
 #include "pipeline/ports.h"
+#include "sink/milvus/planned_call.h"
 
 namespace cdc {
-
-struct ApiCall {
-  enum class Kind { kInsert, kUpsert, kDelete };
-  Kind kind = Kind::kInsert;
-  TargetName name;
-  std::string partition;   // kDelete: empty means all partitions
-  std::string expression;  // kDelete
-  Slices request;          // kInsert, kUpsert
-  size_t rows = 0;
-  size_t items_done = 0;  // leading items of the batch that are applied when this call succeeds
-};
 
 struct ApiPlanOptions {
   size_t max_bytes = 16u << 20;  // of a joined call; one larger message travels alone
@@ -38,6 +26,7 @@ struct ApiPlanOptions {
 };
 
 // Errors: corrupt (keys that cannot be read); nothing of the batch may be sent then.
-Result<std::vector<ApiCall>> PlanApiCalls(const LaneBatch& batch, const ApiPlanOptions& options);
+Result<std::vector<PlannedCall>> PlanApiCalls(const LaneBatch& batch,
+                                              const ApiPlanOptions& options);
 
 }  // namespace cdc

@@ -10,7 +10,7 @@ namespace {
 
 using rows_for_tests::Delete;
 using rows_for_tests::Insert;
-using Kind = ApiCall::Kind;
+using Kind = PlannedCall::Kind;
 
 constexpr PartitionId kP1 = 71;
 
@@ -32,20 +32,20 @@ LaneItem Item(Change change, const std::string& partition, bool replay = false,
   return {std::move(change), Address(partition, partition_key), 0, replay};
 }
 
-std::vector<ApiCall> Plan(std::vector<LaneItem> items, ApiPlanOptions options = {}) {
+std::vector<PlannedCall> Plan(std::vector<LaneItem> items, ApiPlanOptions options = {}) {
   LaneBatch batch;
   batch.lane = "lane";
   batch.items = std::move(items);
   auto calls = PlanApiCalls(batch, options);
   EXPECT_TRUE(calls.ok());
-  return calls.ok() ? *calls : std::vector<ApiCall>{};
+  return calls.ok() ? *calls : std::vector<PlannedCall>{};
 }
 
 // "insert 3 p1 @2": kind, rows, partition of a delete, items done.
-std::string Text(const std::vector<ApiCall>& calls) {
+std::string Text(const std::vector<PlannedCall>& calls) {
   std::string text;
-  for (const ApiCall& call : calls) {
-    const char* kinds[] = {"insert", "upsert", "delete"};
+  for (const PlannedCall& call : calls) {
+    const char* kinds[] = {"replicate", "insert", "upsert", "delete"};
     text += kinds[static_cast<int>(call.kind)];
     text += " " + std::to_string(call.rows);
     if (call.kind == Kind::kDelete) text += " '" + call.partition + "' " + call.expression;

@@ -105,8 +105,7 @@ void MilvusAdmin::Apply(DdlStep step, Callback<Status> done) {
     case Kind::kLoadPartitions:
       return LoadPartitions(step, std::max(step.replica_number, 1), std::move(done));
     case Kind::kReleasePartitions:
-      return client.ReleasePartitions(step.name, step.partition_names,
-                                      Forgive(ErrorKind::kUnsupported, done));
+      return client.ReleasePartitions(step.name, step.partition_names, Here<Status>(done));
     case Kind::kFlush:
       return client.Flush(step.name, Here<Status>(done));
   }
@@ -208,9 +207,7 @@ void MilvusAdmin::Load(const DdlStep& step, int32_t replicas, Done done) {
 
 void MilvusAdmin::LoadPartitions(const DdlStep& step, int32_t replicas, Done done) {
   auto loaded = [this, step, replicas, done](Status status) {
-    if (status) return done(status);
-    if (status.error().kind == ErrorKind::kUnsupported) return Load(step, replicas, done);
-    if (replicas == 1 || !LacksNodes(status.error())) return done(status);
+    if (status || replicas == 1 || !LacksNodes(status.error())) return done(status);
     LogWarn("{}: the target has no room for {} replicas, loading one", ToString(step), replicas);
     LoadPartitions(step, 1, done);
   };

@@ -24,7 +24,7 @@ class Cutter {
   }
   void ItemDone() { ++items_done_; }
 
-  std::vector<ReplicateCall> Finish() {
+  std::vector<PlannedCall> Finish() {
     if (!messages_.empty()) Cut();
     // Items that need no message are done with the last call.
     if (!calls_.empty()) calls_.back().items_done = items_done_;
@@ -33,7 +33,10 @@ class Cutter {
 
  private:
   void Cut() {
-    calls_.push_back({ReplicateRequest(batch_.lane, begin_ts_, end_ts_, messages_), items_done_});
+    PlannedCall call;
+    call.request = ReplicateRequest(batch_.lane, begin_ts_, end_ts_, messages_);
+    call.items_done = items_done_;
+    calls_.push_back(std::move(call));
     messages_.clear();
     bytes_ = 0;
   }
@@ -45,7 +48,7 @@ class Cutter {
   size_t bytes_ = 0;
   size_t items_done_ = 0;
   std::vector<Slices> messages_;
-  std::vector<ReplicateCall> calls_;
+  std::vector<PlannedCall> calls_;
 };
 
 Result<std::vector<Slices>> MessagesOf(const LaneItem& item) {
@@ -82,7 +85,7 @@ Result<std::vector<Slices>> MessagesOf(const LaneItem& item) {
 
 }  // namespace
 
-Result<std::vector<ReplicateCall>> PlanReplicateCalls(const LaneBatch& batch, size_t max_bytes) {
+Result<std::vector<PlannedCall>> PlanReplicateCalls(const LaneBatch& batch, size_t max_bytes) {
   Cutter cutter(batch, max_bytes);
   for (const LaneItem& item : batch.items) {
     CDC_ASSIGN_OR_RETURN(auto messages, MessagesOf(item));

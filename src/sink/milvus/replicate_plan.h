@@ -5,19 +5,14 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/wire.h"
 #include "pipeline/ports.h"
+#include "sink/milvus/planned_call.h"
 
 namespace cdc {
-
-struct ReplicateCall {
-  Slices request;
-  size_t items_done = 0;  // leading items of the batch that are applied when this call succeeds
-};
 
 // One call unless the messages exceed `max_bytes` together (one larger message travels alone). The
 // tick goes last. A replayed insert becomes a delete at stamp - 1 and the insert at its stamp.
 // Errors: corrupt (a replay whose keys cannot be read); nothing of the batch may be sent then.
-Result<std::vector<ReplicateCall>> PlanReplicateCalls(const LaneBatch& batch, size_t max_bytes);
+Result<std::vector<PlannedCall>> PlanReplicateCalls(const LaneBatch& batch, size_t max_bytes);
 
 }  // namespace cdc

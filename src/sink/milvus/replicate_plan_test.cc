@@ -112,7 +112,7 @@ TEST(ReplicatePlanTest, LargeBatchesAreCutInOrderAndTheTickIsLast) {
   ASSERT_GE(calls->size(), 3u);
   size_t done = 0;
   Timestamp last = 0;
-  for (const ReplicateCall& call : *calls) {
+  for (const PlannedCall& call : *calls) {
     EXPECT_GE(call.items_done, done);
     done = call.items_done;
     for (const Message& message : Read(call.request).second) {

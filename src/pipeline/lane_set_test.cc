@@ -1,0 +1,74 @@
+#include "pipeline/lane_set.h"
+
+#include <gtest/gtest.h>
+
+#include "pipeline/manual_executor_test.h"
+
+namespace cdc {
+namespace {
+
+class FakeSink final : public DataSink {
+ public:
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override {
+    sent = std::move(batch);
+    answer = std::move(done);
+  }
+  void Drain(const std::string&, Callback<Status> done) override { done(OkStatus()); }
+  std::shared_ptr<const LaneBatch> sent;
+  Callback<SendOutcome> answer;
+};
+
+class FakeClient final : public LaneClient {
+ public:
+  void OnLaneAcked(uint64_t) override {}
+  void OnCollectionRefused(CollectionId, const Error&) override {}
+  void OnLaneTrouble(const std::string&, const Error*) override {}
+};
+
+class FakeStore final : public ProgressStore {
+ public:
+  void Commit(ProgressWrite write, Callback<Status> done) override {
+    for (const LaneFence& lane : write.lanes) fences[lane.lane] = lane.fence;
+    done(OkStatus());
+  }
+  std::map<std::string, Timestamp> fences;
+};
+
+// Rows of an earlier life may carry any stamp up to the fence that it left.
+TEST(LaneSetTest, ReadableAtCoversWhatEarlierLivesSent) {
+  ManualExecutor executor;
+  FakeSink sink;
+  FakeStore store;
+  FakeClient client;
+  LaneSet::Options options;
+  LaneSet lanes("target", options, {{"a", 70}, {"b", 90}}, &executor, &sink, &store);
+  EXPECT_EQ(lanes.ReadableAt(), 90u);
+  Lane* lane = lanes.Get("a");
+  const auto edge = lane->Join(&client, 0);
+  lane->Advance(edge, 120);
+  executor.Run(std::chrono::seconds(1));
+  ASSERT_NE(sink.sent, nullptr);
+  EXPECT_EQ(lanes.ReadableAt(), 90u);
+  sink.answer({});
+  EXPECT_EQ(lanes.ReadableAt(), 120u);
+  lane->Leave(edge);
+  lanes.Release("a");
+  EXPECT_EQ(lanes.Find("a"), nullptr);
+  EXPECT_EQ(lanes.ReadableAt(), 120u);
+}
+
+TEST(LaneSetTest, NoStampIsSentBeforeItsFenceIsDurable) {
+  ManualExecutor executor;
+  FakeSink sink;
+  FakeStore store;
+  FakeClient client;
+  LaneSet lanes("target", {}, {}, &executor, &sink, &store);
+  Lane* lane = lanes.Get("a");
+  lane->Advance(lane->Join(&client, 0), 120);
+  executor.Run(std::chrono::seconds(1));
+  ASSERT_NE(sink.sent, nullptr);
+  EXPECT_GE(store.fences["a"], sink.sent->tick);
+}
+
+}  // namespace
+}  // namespace cdc

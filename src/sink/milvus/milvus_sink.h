@@ -1,0 +1,57 @@
+// MilvusSink: writes lanes into a Milvus. In replicate mode the target is a standby and rows keep
+// the timestamps they are given (sink/milvus/replicate_plan.h); in api mode it is any Milvus,
+// written to as an ordinary client does, and gives the timestamps (sink/milvus/api_plan.h).
+//
+// The calls of one lane are made one after another on a connection of its own, which Drain gives
+// up. Contract: pipeline/ports.h (DataSink). Used on the executor, which must outlive the sink;
+// nothing blocks.
+//
+// Errors: kNotStandby and kStandby (the target is not what the mode needs), kNotFound (the
+// collection or partition is gone), kUnknownOutcome (call Drain before sending again), kUnavailable
+// (surely not applied), corrupt (keys that cannot be read; nothing was sent), fatal for what the
+// target refuses (in replicate mode one unknown collection refuses the whole call).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/executor.h"
+#include "client/milvus/milvus_client.h"
+#include "model/task.h"
+#include "pipeline/ports.h"
+
+namespace cdc {
+
+class MilvusSink final : public DataSink {
+ public:
+  struct Options {
+    Duration settle = std::chrono::seconds(1);  // how long Drain waits for a lost call to arrive
+    size_t max_replicate_bytes = 48u << 20;     // of one call; servers take 64 MiB
+    size_t max_rows_bytes = 16u << 20;          // of rows joined into one call in api mode
+    size_t max_expression_bytes = 1u << 20;     // of one delete in api mode
+  };
+
+  // `mode`: kReplicate or kApi.
+  MilvusSink(TargetAddress address, TargetMode mode, Executor* executor);
+  MilvusSink(TargetAddress address, TargetMode mode, Executor* executor, Options options);
+  ~MilvusSink() override;
+
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override;
+  void Drain(const std::string& lane, Callback<Status> done) override;
+
+ private:
+  struct Run;
+  void Next(std::shared_ptr<Run> run);
+  Result<std::shared_ptr<MilvusClient>> ConnectionOf(const std::string& lane);
+
+  const TargetAddress address_;
+  const TargetMode mode_;
+  Executor* const executor_;
+  const Options options_;
+  Alive alive_;
+  // Last: it goes first, and waits for callbacks that use the rest.
+  std::map<std::string, std::shared_ptr<MilvusClient>> connections_;
+};
+
+}  // namespace cdc

@@ -1,8 +1,30 @@
 #include "model/target.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "base/format.h"
 
 namespace cdc {
+namespace {
+
+bool SameValue(const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  if (a.empty() || b.empty() || (a[0] != '{' && a[0] != '[')) return false;
+  const auto left = nlohmann::json::parse(a, nullptr, false);
+  const auto right = nlohmann::json::parse(b, nullptr, false);
+  return !left.is_discarded() && !right.is_discarded() && left == right;
+}
+
+}  // namespace
+
+bool SameIndexParams(const KeyValues& a, const KeyValues& b) {
+  return std::all_of(a.begin(), a.end(), [&](const auto& left) {
+    return std::all_of(b.begin(), b.end(), [&](const auto& right) {
+      return left.first != right.first || SameValue(left.second, right.second);
+    });
+  });
+}
 
 const char* ToString(DdlStep::Kind kind) {
   switch (kind) {

@@ -19,6 +19,10 @@ struct TargetIndex {
   KeyValues params;  // as the target reports them
 };
 
+// Do the index parameters that both sides name agree? A target may report fewer or more than the
+// user gave, and write JSON values another way.
+bool SameIndexParams(const KeyValues& a, const KeyValues& b);
+
 struct TargetCollection {
   TargetName name;
   CollectionId id = 0;

@@ -1,7 +1,6 @@
 #include "pipeline/planner.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 namespace cdc {
@@ -59,15 +58,6 @@ std::optional<DdlStep> AliasStep(const SourceCollection& want, const TargetColle
   return std::nullopt;
 }
 
-// Parameters that both sides name must agree; the target may report more than the user gave.
-bool SameParams(const KeyValues& want, const KeyValues& actual) {
-  std::map<std::string, std::string> reported(actual.begin(), actual.end());
-  return std::all_of(want.begin(), want.end(), [&](const auto& pair) {
-    const auto it = reported.find(pair.first);
-    return it == reported.end() || it->second == pair.second;
-  });
-}
-
 const Field* FieldById(const CollectionSchema& schema, FieldId id) {
   for (const Field& field : schema.fields) {
     if (field.id == id) return &field;
@@ -77,6 +67,8 @@ const Field* FieldById(const CollectionSchema& schema, FieldId id) {
 
 std::optional<DdlStep> ReleaseAll(const TargetCollection& actual) {
   if (actual.load == LoadState::Kind::kNone && !actual.loading) return std::nullopt;
+  // It calls a collection without indexes loaded, whatever one does.
+  if (actual.IsMilvusLite() && actual.indexes.empty()) return std::nullopt;
   return Make(DdlStep::Kind::kReleaseCollection, actual);
 }
 
@@ -92,7 +84,7 @@ std::optional<DdlStep> IndexStep(const SourceCollection& want, const TargetColle
     return std::any_of(want.indexes.begin(), want.indexes.end(), [&](const auto& entry) {
       const Field* field = FieldById(want.schema, entry.second.field_id);
       return field != nullptr && SameName(entry.second, field->name, index) &&
-             SameParams(entry.second.params, index.params);
+             SameIndexParams(entry.second.params, index.params);
     });
   };
   for (const TargetIndex& index : actual.indexes) {

@@ -204,6 +204,21 @@ TEST(PlannerOrder, MilvusLiteLoadsWholeCollectionsAndReleasesNothingBeforeADrop)
   EXPECT_EQ(Plan(s), "");
   s.actual.load = LoadState::Kind::kNone;
   EXPECT_EQ(NextStep(s.want, s.actual, s.context)->kind, DdlStep::Kind::kLoadCollection);
+  s.actual.load = LoadState::Kind::kCollection;
+  s.actual.indexes.clear();
+  s.want.indexes.clear();
+  s.want.load.kind = LoadState::Kind::kNone;
+  EXPECT_EQ(Plan(s), "");  // it calls that loaded, whatever one does
+}
+
+TEST(PlannerOrder, AnIndexWithItsParametersWrittenAnotherWayIsTheSame) {
+  State s = Equal();
+  s.want.indexes[9].params = {{"index_type", "HNSW"},
+                              {"params", R"({"M":12,"efConstruction":90})"}};
+  s.actual.indexes[0].params = {{"params", R"({"efConstruction": 90, "M": 12})"}};
+  EXPECT_EQ(Plan(s), "");
+  s.actual.indexes[0].params = {{"params", R"({"efConstruction": 91, "M": 12})"}};
+  EXPECT_EQ(NextStep(s.want, s.actual, s.context)->kind, DdlStep::Kind::kReleaseCollection);
 }
 
 TEST(PlannerOrder, APartitionIsReleasedBeforeItsDrop) {

@@ -396,7 +396,10 @@ std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object
     to->pchannel = actual.pchannels[i];
   }
   if (lanes_->merging() && to->vchannel.empty()) return nullptr;
-  if (partition != kAllPartitions) {
+  const CollectionSchema& schema = object->want ? object->want->schema : actual.schema;
+  to->partition_key = schema.PartitionKey() != nullptr;
+  // In api mode the target itself puts rows of a partition key into partitions of its own.
+  if (partition != kAllPartitions && (lanes_->merging() || !to->partition_key)) {
     const auto target = object->record->partitions.find(partition);
     if (target == object->record->partitions.end() || target->second == 0) return nullptr;
     to->partition_id = target->second;
@@ -405,13 +408,11 @@ std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object
     }
     if (to->partition.empty()) return nullptr;
   }
-  const CollectionSchema& schema = object->want ? object->want->schema : actual.schema;
   if (const Field* key_field = schema.PrimaryKey()) {
     to->primary_key = key_field->id;
     to->primary_key_name = key_field->name;
   }
-  to->upsert_replaces = !actual.vchannels.empty();  // milvus-lite, the one without channels, merges
-  to->partition_key = schema.PartitionKey() != nullptr;
+  to->upsert_replaces = !actual.IsMilvusLite();  // it merges
   object->addresses.emplace(key, to);
   return to;
 }

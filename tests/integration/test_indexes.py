@@ -54,7 +54,9 @@ def test_drop_and_replace(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
     seeded.collection.release()
     seeded.collection.drop_index(index_name="by_vector")
-    scenario.wait_objects_equal(seeded)
+    # milvus-lite calls a collection without indexes loaded.
+    skip = ["load state"] if scenario.target.mode == "lite" else []
+    scenario.wait_objects_equal(seeded, skip=skip)
     seeded.collection.create_index("vector", HNSW, index_name="other")
     seeded.collection.load(timeout=60)
     scenario.assert_equal(seeded)

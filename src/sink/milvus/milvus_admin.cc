@@ -8,17 +8,6 @@
 namespace cdc {
 namespace {
 
-// Do the parameters that both sides name agree? The target may expand or leave out the rest.
-bool SameIndex(const TargetIndex& index, const DdlStep& step) {
-  if (index.field != step.field) return false;
-  for (const auto& [key, value] : step.properties) {
-    for (const auto& [other_key, other_value] : index.params) {
-      if (key == other_key && value != other_value) return false;
-    }
-  }
-  return true;
-}
-
 int64_t PartitionCount(const SourceCollection& source) {
   if (source.schema.PartitionKey() == nullptr) return 0;
   return std::count_if(source.partitions.begin(), source.partitions.end(), [](const auto& entry) {
@@ -126,11 +115,10 @@ void MilvusAdmin::CreateCollection(const DdlStep& step, Done done) {
     if (status || status.error().kind != ErrorKind::kAlreadyExists) return done(status);
     // Milvus itself accepts an equal collection; milvus-lite does not look.
     Describe(step.name, [this, step, done, status](auto found) {
-      const bool equal =
-          found && found->has_value() &&
-          SchemaDifference(step.source->schema, (*found)->schema, mode_ == TargetMode::kApi)
-              .empty();
-      done(equal ? OkStatus() : status);
+      if (!found || !*found) return done(status);
+      const std::string difference =
+          SchemaDifference(step.source->schema, (*found)->schema, mode_ == TargetMode::kApi);
+      done(difference.empty() ? OkStatus() : Status(status.error().Prefixed(difference)));
     });
   };
   client_->CreateCollection(call, Here<Status>(created));
@@ -157,8 +145,9 @@ void MilvusAdmin::CreateIndex(const DdlStep& step, Done done) {
     auto look = Here<Result<std::vector<TargetIndex>>>(
         [step, done, status](Result<std::vector<TargetIndex>> indexes) {
           const bool equal =
-              indexes && std::any_of(indexes->begin(), indexes->end(),
-                                     [&](const TargetIndex& i) { return SameIndex(i, step); });
+              indexes && std::any_of(indexes->begin(), indexes->end(), [&](const TargetIndex& i) {
+                return i.field == step.field && SameIndexParams(i.params, step.properties);
+              });
           done(equal ? OkStatus() : status);
         });
     client_->DescribeIndexes(step.name, look);

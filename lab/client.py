@@ -90,7 +90,8 @@ class Client:
     def stub(self) -> Any:
         return connections._fetch_handler(self.alias())._stub
 
-    def _call(self, method: str, request: Any, timeout: float = _TIMEOUT) -> Any:
+    def call(self, method: str, request: Any, timeout: float = _TIMEOUT) -> Any:
+        """The raw call; raises ServerError when it fails or the server says so."""
         try:
             answer = getattr(self.stub, method)(request, timeout=timeout)
         except grpc.RpcError as error:
@@ -100,15 +101,15 @@ class Client:
     # --- metadata -----------------------------------------------------------------------------
 
     def databases(self) -> list[str]:
-        return sorted(self._call("ListDatabases", milvus_pb2.ListDatabasesRequest()).db_names)
+        return sorted(self.call("ListDatabases", milvus_pb2.ListDatabasesRequest()).db_names)
 
     def collections(self, db: str = "default") -> list[str]:
         request = milvus_pb2.ShowCollectionsRequest(db_name=db)
-        return sorted(self._call("ShowCollections", request).collection_names)
+        return sorted(self.call("ShowCollections", request).collection_names)
 
     def describe(self, db: str, name: str) -> Any:
         request = milvus_pb2.DescribeCollectionRequest(db_name=db, collection_name=name)
-        return self._call("DescribeCollection", request)
+        return self.call("DescribeCollection", request)
 
     def exists(self, db: str, name: str) -> bool:
         return (db == "default" or db in self.databases()) and name in self.collections(db)
@@ -116,16 +117,16 @@ class Client:
     def list_aliases(self, db: str, name: str) -> list[str]:
         """By a call of its own; Milvus 2.3 tells the aliases with `describe`, milvus-lite not."""
         request = milvus_pb2.ListAliasesRequest(db_name=db, collection_name=name)
-        return sorted(self._call("ListAliases", request).aliases)
+        return sorted(self.call("ListAliases", request).aliases)
 
     def partitions(self, db: str, name: str) -> list[str]:
         request = milvus_pb2.ShowPartitionsRequest(db_name=db, collection_name=name)
-        return sorted(self._call("ShowPartitions", request).partition_names)
+        return sorted(self.call("ShowPartitions", request).partition_names)
 
     def indexes(self, db: str, name: str) -> list[Index]:
         request = milvus_pb2.DescribeIndexRequest(db_name=db, collection_name=name)
         try:
-            answer = self._call("DescribeIndex", request)
+            answer = self.call("DescribeIndex", request)
         except ServerError as error:
             if any(text in error.reason for text in _NO_INDEX):
                 return []
@@ -141,7 +142,7 @@ class Client:
         request = milvus_pb2.GetLoadStateRequest(
             db_name=db, collection_name=name, partition_names=[partition] if partition else []
         )
-        state = self._call("GetLoadState", request).state
+        state = self.call("GetLoadState", request).state
         return str(common_pb2.LoadState.Name(state)).removeprefix("LoadState")
 
     # --- rows ---------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ class Client:
             guarantee_timestamp=at or 0,
             consistency_level=_STRONG if at is None else _CUSTOMIZED,
         )
-        return self._call("Query", request)
+        return self.call("Query", request)
 
     def count(
         self,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pymilvus import DataType, FieldSchema
 
+from lab.comparer import compare_objects, compare_rows
+from lab.float16 import Float16Collection
 from lab.seeder import scalar_fields
+from lab.waiting import until
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
@@ -24,6 +27,26 @@ def test_binary_vectors(scenario: Scenario) -> None:
     seeded = scenario.seed(vector="binary", dim=64)
     seeded.upsert(seeded.insert(60)[:7])
     scenario.assert_equal(seeded)
+
+
+@BOTH_MODES
+def test_float16_vectors(scenario: Scenario) -> None:
+    task = scenario.start_task()
+    name = scenario.name("half")
+    half = Float16Collection(scenario.source, name)
+    source = scenario.source_place_of("default", name)
+
+    def equal() -> bool:
+        target = scenario.target_place_of("default", name)
+        differences = compare_objects(source, target, scenario.target.traits)
+        differences += compare_rows(source, target, {"_default": range(60)}, scenario.target.traits)
+        assert not differences, "\n".join(differences)
+        return True
+
+    for write, keys in ((half.insert, range(60)), (half.delete, range(5)), (half.insert, range(3))):
+        write(keys)
+        task.wait_safe(half.last_ts)
+        until(f"{name} is equal", equal, 30)
 
 
 @EVERYWHERE

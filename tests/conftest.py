@@ -14,32 +14,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the slow tests too, write a report")
 
 
-# The first tier: what has been seen green in whole runs. Everything else runs with --full (or with
-# a filter) and joins this list when it has been: see docs/operations/open-tests.md.
-FIRST_TIER_FILES = (
-    "test_aliases.py",
-    "test_collections.py",
-    "test_data_types.py",
-    "test_databases.py",
-)
-FIRST_TIER_MODES = ("[replicate", "[api", "-replicate]", "-api]")
+# Tests of one kind of target share its servers. The files that take and restart servers get a second
+# set, so that five workers end about together.
+SECOND_SET = ("test_lifecycle.py", "test_load.py", "test_trouble.py")
 
 
-def _first_tier(item: pytest.Item) -> bool:
-    return (
-        item.path.name in FIRST_TIER_FILES
-        and any(mode in item.name for mode in FIRST_TIER_MODES)
-        and "slow" not in item.keywords
-    )
-
-
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--full") or config.getoption("-k"):
-        return
-    skip = pytest.mark.skip(reason="not in the first tier: runs with ./x test --full")
+    everything = config.getoption("--full") or config.getoption("-k")
+    skip = pytest.mark.skip(reason="slow: runs with ./x test --full")
     for item in items:
-        if not _first_tier(item):
+        if "slow" in item.keywords and not everything:
             item.add_marker(skip)
+        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+        if item.path.name in SECOND_SET and groups & {"replicate", "api"}:
+            item.add_marker(pytest.mark.xdist_group("second"))
 
 
 _results: list[tuple[str, str, float]] = []

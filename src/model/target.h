@@ -90,8 +90,10 @@ struct TargetAddressOfRows {
   PartitionId partition_id = kAllPartitions;
   FieldId primary_key = 0;  // field id of the primary key, in the source's rows
   std::string primary_key_name;
-  bool upsert_replaces = true;  // false: an upsert keeps dynamic fields that the new row lacks
-  bool partition_key = false;   // rows are routed by a partition key, never by partition name
+  // It keeps dynamic fields that an upsert's new row lacks, subtracts in no expression, and loses
+  // one of two writes that come at once.
+  bool milvus_lite = false;
+  bool partition_key = false;  // rows are routed by a partition key, never by partition name
 };
 
 const char* ToString(DdlStep::Kind kind);

@@ -412,7 +412,7 @@ std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object
     to->primary_key = key_field->id;
     to->primary_key_name = key_field->name;
   }
-  to->upsert_replaces = !actual.IsMilvusLite();  // it merges
+  to->milvus_lite = actual.IsMilvusLite();
   object->addresses.emplace(key, to);
   return to;
 }

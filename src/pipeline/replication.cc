@@ -151,7 +151,9 @@ void Replication::OnLaneTrouble(Channel*, const std::string& lane, const Error* 
   const bool promoted = error != nullptr && (error->kind == ErrorKind::kNotStandby ||
                                              error->kind == ErrorKind::kStandby);
   if (promoted) {
-    Fail(*error);
+    Fail(error->Prefixed(error->kind == ErrorKind::kNotStandby
+                             ? "the target was promoted, nothing is written to it any more"
+                             : "the target became a standby, nothing is written to it any more"));
     return;
   }
   SetTrouble("lane " + lane, error);

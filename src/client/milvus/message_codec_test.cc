@@ -357,7 +357,7 @@ TEST(MessageCodec, DeleteExpressionsQuoteAndSplit) {
   to.primary_key_name = "id";
   const PrimaryKeys lowest(std::vector<int64_t>{INT64_MIN});
   EXPECT_EQ(DeleteExpressions(lowest, to, 100)[0], "id in [-9223372036854775807-1]");
-  to.upsert_replaces = false;  // milvus-lite
+  to.milvus_lite = true;
   EXPECT_EQ(DeleteExpressions(lowest, to, 100)[0], "id in [-9223372036854775808]");
   const PrimaryKeys numbers(std::vector<int64_t>{1, -2, 3000});
   EXPECT_EQ(DeleteExpressions(numbers, to, 1000), std::vector<std::string>{"id in [1,-2,3000]"});

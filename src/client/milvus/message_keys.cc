@@ -161,7 +161,7 @@ std::vector<std::string> DeleteExpressions(const PrimaryKeys& keys, const Target
   if (const auto* integers = std::get_if<std::vector<int64_t>>(&keys)) {
     for (const int64_t key : *integers) {
       // Milvus cannot read the literal of the lowest key, and milvus-lite reads nothing else.
-      const bool lowest = key == std::numeric_limits<int64_t>::min() && to.upsert_replaces;
+      const bool lowest = key == std::numeric_limits<int64_t>::min() && !to.milvus_lite;
       add(lowest ? std::to_string(key + 1) + "-1" : std::to_string(key));
     }
   } else {

@@ -118,6 +118,7 @@ struct MilvusChannel::Calls {
 };
 
 struct MilvusChannel::State {
+  std::string address;  // host:port
   std::string token;
   std::string authorization;
   std::unique_ptr<Stub> stub;
@@ -134,6 +135,7 @@ Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const TargetAddress& 
   const bool ipv6 = address.host.find(':') != std::string::npos && address.host.front() != '[';
   const std::string target =
       Format("{}:{}", ipv6 ? "[" + address.host + "]" : address.host, address.port);
+  state->address = target;
   state->stub =
       std::make_unique<Stub>(grpc::CreateCustomChannel(target, credentials, Arguments(address)));
   return std::unique_ptr<MilvusChannel>(new MilvusChannel(std::move(state)));
@@ -187,7 +189,8 @@ void MilvusChannel::Call(const char* method, MilvusCallClass call_class, const S
       callback(ToString(call->response));
     } else {
       callback(TranslateGrpcStatus(call_class, method, status.error_code(),
-                                   Redact(status.error_message())));
+                                   Redact(status.error_message()))
+                   .Prefixed("target " + state_->address));
     }
     callback = nullptr;
     call->request.Clear();  // large, and perhaps the last owner of a source message

@@ -122,7 +122,7 @@ class Planner {
     CDC_ASSIGN_OR_RETURN(const PrimaryKeys keys, ReadPrimaryKeys(item.change, *item.to));
     if (!item.replay) {
       AddRows(Kind::kInsert, item, {&item.change}, keys, 1);
-    } else if (item.to->upsert_replaces && !item.to->partition_key && !item.to->partition.empty() &&
+    } else if (!item.to->milvus_lite && !item.to->partition_key && !item.to->partition.empty() &&
                Unique(keys)) {
       AddRows(Kind::kUpsert, item, {&item.change}, keys, 1);
     } else {
@@ -135,7 +135,7 @@ class Planner {
   // How many inserts behind the delete `item` form one upsert with it; 0: it is a plain delete.
   Result<size_t> UpsertLength(const LaneItem& item, const PrimaryKeys& keys) const {
     if (!item.to->partition_key && Scope(item).empty()) return size_t{0};
-    if (!item.to->upsert_replaces || !Unique(keys)) return size_t{0};
+    if (item.to->milvus_lite || !Unique(keys)) return size_t{0};
     std::optional<PrimaryKeys> found;
     std::vector<const Change*> changes;
     for (size_t i = next_ + 1; i < items_.size(); ++i) {
@@ -224,6 +224,7 @@ class Planner {
          DeleteExpressions(open.keys, *open.to, options_.max_expression_bytes)) {
       PlannedCall call{Kind::kDelete, open.to->name, open.scope, std::move(expression)};
       call.rows = CountOf(open.keys);
+      call.alone = open.to->milvus_lite;
       call.items_done = items_done;
       calls_.push_back(std::move(call));
     }
@@ -235,6 +236,7 @@ class Planner {
       PlannedCall call{kind_, open.to->name};
       for (const Change* change : changes) call.rows += change->num_rows;
       call.request = std::move(request);
+      call.alone = open.to->milvus_lite;
       call.items_done = items_done;
       calls_.push_back(std::move(call));
     };

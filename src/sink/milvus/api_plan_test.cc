@@ -153,7 +153,7 @@ TEST(ApiPlanTest, NoUpsertWhereItWouldKeepOldDynamicFields) {
                                  Item(Insert({2}, 11, kP1), "p1", true)};
   for (LaneItem& item : items) {
     auto to = std::make_shared<TargetAddressOfRows>(*item.to);
-    to->upsert_replaces = false;
+    to->milvus_lite = true;
     item.to = to;
   }
   EXPECT_EQ(Text(Plan(items)).find("upsert"), std::string::npos) << Text(Plan(items));

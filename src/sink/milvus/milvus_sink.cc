@@ -69,12 +69,30 @@ void MilvusSink::Next(std::shared_ptr<Run> run) {
     run->done({OkStatus(), run->batch->items.size()});
     return;
   }
+  if (run->calls[run->next].alone && std::exchange(alone_, true)) {
+    waiting_to_be_alone_.push_back(std::move(run));
+    return;
+  }
+  Start(std::move(run));
+}
+
+void MilvusSink::LetNextAlone() {
+  alone_ = !waiting_to_be_alone_.empty();
+  if (!alone_) return;
+  auto run = std::move(waiting_to_be_alone_.front());
+  waiting_to_be_alone_.pop_front();
+  Start(std::move(run));
+}
+
+void MilvusSink::Start(std::shared_ptr<Run> run) {
   auto client = ConnectionOf(run->batch->lane);
   if (!client) {
+    if (run->calls[run->next].alone) LetNextAlone();
     run->done({client.error(), run->applied});
     return;
   }
   auto proceed = alive_.Guard([this, run](Status status) {
+    if (run->calls[run->next].alone) LetNextAlone();
     if (!status) {
       run->done({status, run->applied});
       return;

@@ -12,6 +12,7 @@
 // target refuses (in replicate mode one unknown collection refuses the whole call).
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -43,6 +44,8 @@ class MilvusSink final : public DataSink {
  private:
   struct Run;
   void Next(std::shared_ptr<Run> run);
+  void Start(std::shared_ptr<Run> run);
+  void LetNextAlone();
   Result<std::shared_ptr<MilvusClient>> ConnectionOf(const std::string& lane);
 
   const TargetAddress address_;
@@ -50,6 +53,8 @@ class MilvusSink final : public DataSink {
   Executor* const executor_;
   const Options options_;
   Alive alive_;
+  bool alone_ = false;  // a call that wants to be alone is in flight
+  std::deque<std::shared_ptr<Run>> waiting_to_be_alone_;
   // Last: it goes first, and waits for callbacks that use the rest.
   std::map<std::string, std::shared_ptr<MilvusClient>> connections_;
 };

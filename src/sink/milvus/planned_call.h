@@ -18,6 +18,7 @@ struct PlannedCall {
   std::string expression;  // kDelete
   Slices request;          // all but kDelete
   size_t rows = 0;         // all but kReplicate
+  bool alone = false;      // not while another such call is in flight
   size_t items_done = 0;   // leading items of the batch that are applied when this call succeeds
 };
 

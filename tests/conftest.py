@@ -14,8 +14,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the slow tests too, write a report")
 
 
-# Tests of one kind of target share its servers. The files that take and restart servers get a second
-# set, so that five workers end about together.
+# Tests of one kind of target share its servers. The files that restart servers get a second set, so
+# that five workers end about together.
 SECOND_SET = ("test_lifecycle.py", "test_load.py", "test_trouble.py")
 
 

@@ -210,9 +210,9 @@ bool Channel::PumpFront() {
   }
   Change light = moved;
   light.payload = nullptr;
-  host_->OnDelivered(this, light);
-  sent_.emplace(token, Sent{std::move(light), bytes});
   const bool replay = moved.ts <= start_.fence;
+  host_->OnDelivered(this, light, replay);
+  sent_.emplace(token, Sent{std::move(light), bytes});
   highest_handed_ = std::max(highest_handed_, moved.ts);
   edge->second.lane->Enqueue(edge->second.id, std::move(moved), std::move(routing.to), token,
                              replay);

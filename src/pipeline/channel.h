@@ -40,7 +40,8 @@ class ChannelHost {
   virtual ~ChannelHost() = default;
   // kHold: the host calls Channel::Resume() when the answer may have changed.
   virtual Routing Route(Channel* channel, const Change& change) = 0;
-  virtual void OnDelivered(Channel* channel, const Change& change) = 0;
+  // `replay`: it lies in the window that an earlier life may have sent already.
+  virtual void OnDelivered(Channel* channel, const Change& change, bool replay) = 0;
   // `bytes`: what the change occupied in memory; its payload is gone by now.
   virtual void OnAcked(Channel* channel, const Change& change, size_t bytes) = 0;
   // A DropCollection or DropPartition in its place; the host calls Channel::Ack(token) once it has

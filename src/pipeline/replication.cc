@@ -111,7 +111,8 @@ Routing Replication::Route(Channel* channel, const Change& change) {
   return routing;
 }
 
-void Replication::OnDelivered(Channel*, const Change& change) {
+void Replication::OnDelivered(Channel*, const Change& change, bool replay) {
+  if (replay && change.kind == ChangeKind::kInsert) counters_.rows_replayed += change.num_rows;
   reconciler_.OnDelivered(change);
 }
 

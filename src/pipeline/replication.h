@@ -23,6 +23,7 @@ namespace cdc {
 struct ReplicationCounters {
   uint64_t rows_inserted = 0;  // acknowledged by the target
   uint64_t rows_deleted = 0;
+  uint64_t rows_replayed = 0;  // inserts sent in the form that may be applied twice, after a crash
   uint64_t bytes = 0;
   uint64_t messages_skipped = 0;  // of objects not selected, or dropped
   uint64_t messages_other = 0;    // of kinds that carry no data
@@ -83,7 +84,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
 
   // ChannelHost
   Routing Route(Channel* channel, const Change& change) override;
-  void OnDelivered(Channel* channel, const Change& change) override;
+  void OnDelivered(Channel* channel, const Change& change, bool replay) override;
   void OnAcked(Channel* channel, const Change& change, size_t bytes) override;
   void OnDropMessage(Channel* channel, const Change& change, uint64_t token) override;
   void OnOther(Channel* channel, const Change& change) override;

@@ -32,6 +32,7 @@ json ProgressOf(const TaskStatus& task) {
           {"lag_ms", task.lag_ms},
           {"rows_inserted", task.counters.rows_inserted},
           {"rows_deleted", task.counters.rows_deleted},
+          {"rows_replayed", task.counters.rows_replayed},
           {"collections", collections}};
 }
 

@@ -6,7 +6,7 @@
 // adopt, load, drops, disable_auto_start), mode, mode_reason, health (ok|warning|failed),
 // health_reason, and progress:
 //   safe_ts, target_ts   unsigned decimal text (JSON readers lose digits of large numbers)
-//   safe_time_ms, lag_ms, rows_inserted, rows_deleted   numbers
+//   safe_time_ms, lag_ms, rows_inserted, rows_deleted, rows_replayed   numbers
 //   collections          [{source_db, source_collection, source_id (decimal text), target_db,
 //                          target_collection, state}]
 #pragma once

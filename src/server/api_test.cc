@@ -183,6 +183,7 @@ TEST_F(ApiTest, TaskShowsEverythingButSecrets) {
   task.target_ts = 18446744073709551615ull;
   task.lag_ms = 1234;
   task.counters.rows_inserted = 5;
+  task.counters.rows_replayed = 3;
   task.counters.rows_deleted = 6;
   task.collections = {{"default", "a", 449000000000000001, "d", "b", "streaming"}};
   const json answer = Cdc("get", {{"task_id", "t"}});
@@ -203,6 +204,7 @@ TEST_F(ApiTest, TaskShowsEverythingButSecrets) {
                                      {"lag_ms", 1234},
                                      {"rows_inserted", 5},
                                      {"rows_deleted", 6},
+                                     {"rows_replayed", 3},
                                      {"collections",
                                       {{{"source_db", "default"},
                                         {"source_collection", "a"},
@@ -256,7 +258,7 @@ TEST_F(ApiTest, MetricsLiveAsLongAsTheirTask) {
   task.safe_ts = ComposeTimestamp(1700000000500);
   task.lag_ms = 250;
   task.health = Health::kFailed;
-  task.counters = {10, 2, 4096, 3, {{"ReplicateMessage", 7}}};
+  task.counters = {10, 2, 5, 4096, 3, {{"ReplicateMessage", 7}}};
   Http("GET", "/cdc");
   Cdc("get", {{"task_id", "nobody"}});
   const HttpResponse response = Http("GET", "/metrics");

@@ -65,6 +65,9 @@ void AddTasks(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* f
   FamilyBuilder bytes("milvus_cdc_replicate_data_size", "Bytes of rows acknowledged by the target",
                       kCounter);
   FamilyBuilder calls("milvus_cdc_api_execute_total", "Calls acknowledged by the target", kCounter);
+  FamilyBuilder replayed("milvus_cdc_replayed_rows_total",
+                         "Inserts sent again after a crash, in the form that doubles nothing",
+                         kCounter);
   FamilyBuilder retries("milvus_cdc_task_retries_total", "Calls that failed and were made again",
                         kCounter);
   for (const TaskStatus& task : tasks) {
@@ -84,6 +87,7 @@ void AddTasks(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* f
              static_cast<double>(c.rows_inserted));
     rows.Add(with({{"op_type", "write"}, {"api_type", "delete"}}),
              static_cast<double>(c.rows_deleted));
+    replayed.Add(id, static_cast<double>(c.rows_replayed));
     bytes.Add(with({{"op_type", "write"}}), static_cast<double>(c.bytes));
     for (const auto& [kind, count] : c.calls) {
       calls.Add(with({{"api_type", kind}}), static_cast<double>(count));
@@ -91,7 +95,7 @@ void AddTasks(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* f
     retries.Add(id, static_cast<double>(c.retries));
   }
   for (FamilyBuilder* family :
-       {&state, &health, &lag, &safe, &tt, &rows, &bytes, &calls, &retries}) {
+       {&state, &health, &lag, &safe, &tt, &rows, &bytes, &calls, &replayed, &retries}) {
     family->MoveTo(families);
   }
 }

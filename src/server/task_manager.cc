@@ -317,6 +317,7 @@ TaskStatus TaskManager::StatusOf(const Task& task) const {
   status.lag_ms = running.lag_ms;
   status.counters.rows_inserted = running.counters.rows_inserted;
   status.counters.rows_deleted = running.counters.rows_deleted;
+  status.counters.rows_replayed = running.counters.rows_replayed;
   status.counters.bytes = running.counters.bytes;
   status.counters.retries = running.counters.troubles;
   status.counters.calls["write"] = task.engine->Calls();

@@ -55,6 +55,31 @@ void MilvusAdmin::Describe(TargetName name,
 }
 
 void MilvusAdmin::Apply(DdlStep step, Callback<Status> done) {
+  if (milvus_lite_ && !*milvus_lite_) return ApplyNow(step, std::move(done));
+  if (milvus_lite_) {
+    waiting_.emplace_back(std::move(step), std::move(done));
+    return ApplyNext();
+  }
+  client_->GetVersion(Here<Result<std::string>>([this, step, done](Result<std::string> version) {
+    if (!version) return done(version.error());
+    milvus_lite_ = version->find("milvus_lite") != std::string::npos;
+    Apply(step, done);
+  }));
+}
+
+void MilvusAdmin::ApplyNext() {
+  if (applying_ || waiting_.empty()) return;
+  applying_ = true;
+  auto [step, done] = std::move(waiting_.front());
+  waiting_.pop_front();
+  ApplyNow(step, [this, done = std::move(done)](const Status& status) {
+    applying_ = false;
+    done(status);
+    ApplyNext();
+  });
+}
+
+void MilvusAdmin::ApplyNow(const DdlStep& step, Done done) {
   using Kind = DdlStep::Kind;
   MilvusClient& client = *client_;
   switch (step.kind) {
@@ -174,15 +199,13 @@ void MilvusAdmin::Rename(const DdlStep& step, Done done) {
   if (step.name.database == step.new_name.database) {
     return client_->RenameCollection(step.name, step.new_name, Here<Status>(done));
   }
-  // milvus-lite would ignore the other database and rename within its own.
-  client_->GetVersion(Here<Result<std::string>>([this, step, done](Result<std::string> version) {
-    if (!version) return done(version.error());
-    if (version->find("milvus_lite") != std::string::npos) {
-      return done(FatalError("milvus-lite cannot rename a collection into another database",
-                             ErrorKind::kUnsupported));
-    }
-    client_->RenameCollection(step.name, step.new_name, Here<Status>(done));
-  }));
+  if (*milvus_lite_) {  // it would ignore the other database and rename within its own
+    return executor_->Post([done] {
+      done(FatalError("milvus-lite cannot rename a collection into another database",
+                      ErrorKind::kUnsupported));
+    });
+  }
+  client_->RenameCollection(step.name, step.new_name, Here<Status>(done));
 }
 
 void MilvusAdmin::Load(const DdlStep& step, int32_t replicas, Done done) {

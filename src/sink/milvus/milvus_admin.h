@@ -17,7 +17,10 @@
 // and cannot rename into another database (kUnsupported).
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "base/executor.h"
 #include "client/milvus/milvus_client.h"
@@ -44,6 +47,8 @@ class MilvusAdmin final : public TargetAdmin {
   // Like `done`, but an error of `kind` counts as success.
   Done Forgive(ErrorKind kind, Done done);
 
+  void ApplyNow(const DdlStep& step, Done done);
+  void ApplyNext();
   void CreateCollection(const DdlStep& step, Done done);
   void CreatePartition(const DdlStep& step, Done done);
   void CreateIndex(const DdlStep& step, Done done);
@@ -56,6 +61,10 @@ class MilvusAdmin final : public TargetAdmin {
   std::shared_ptr<MilvusClient> client_;
   TargetMode mode_;
   Executor* executor_;
+  // milvus-lite loses or fails one of two changes that come at once: one at a time there.
+  std::optional<bool> milvus_lite_;  // unknown before the first step
+  std::deque<std::pair<DdlStep, Done>> waiting_;
+  bool applying_ = false;
   Alive alive_;
 };
 

@@ -1,0 +1,184 @@
+"""Writers of a chaos run: all kinds of changes, over and over, while the source may vanish.
+
+A write whose answer is lost is neither repeated nor remembered: what counts in the end is what the
+source holds. Keys are never inserted twice into one partition, so that no row may be doubled.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, db, utility
+from pymilvus.exceptions import MilvusException
+
+from lab.client import Client, ServerError, keys_expression
+from lab.seeder import ALL_VECTOR_INDEX, vector_field
+from lab.waiting import until
+
+_DIM = 16
+_ONCE = {"retry_times": 0}  # pymilvus repeats a call whose answer is lost: that would double rows
+_FAILURES = (MilvusException, ServerError, OSError, AssertionError)
+
+
+class Writer(threading.Thread):
+    """Calls `step` until it is stopped; a failing step is left behind."""
+
+    def __init__(self, client: Client, prefix: str, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.client = client
+        self.prefix = prefix
+        self.random = random.Random(seed)
+        self.values = np.random.default_rng(seed)
+        self.written: Counter[str] = Counter()
+        self.last_ts = 0
+        self._stopping = threading.Event()
+        self._next_key = 1
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.step()
+            except _FAILURES:
+                self.written["calls that failed at the source"] += 1
+                self._stopping.wait(0.5)
+
+    def step(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join(120)
+
+    def wait_readable(self) -> None:
+        """Until the source answers again."""
+        until("the source answers", lambda: self.client.databases(), 120)
+
+    def pause(self, low: float, high: float) -> None:
+        self._stopping.wait(self.random.uniform(low, high))
+
+    # --- what steps are made of ----------------------------------------------------------------
+
+    def make(self, name: str, database: str = "default") -> Collection:
+        schema = CollectionSchema(
+            [
+                FieldSchema("id", DataType.INT64, is_primary=True),
+                FieldSchema("text", DataType.VARCHAR, max_length=200),
+                vector_field(dim=_DIM),
+            ],
+            enable_dynamic_field=True,
+        )
+        made = Collection(name, schema, using=self.client.alias(database), num_shards=2)
+        made.create_index("vector", ALL_VECTOR_INDEX, index_name="by_vector")
+        made.load(timeout=60)
+        self.written["collections"] += 1
+        return made
+
+    def rows(self, keys: list[int]) -> list[dict[str, Any]]:
+        now = time.time()
+        return [
+            {
+                "id": key,
+                "text": f"{key} at {now}",
+                "vector": self.values.random(_DIM, dtype=np.float32).tolist(),
+                "extra": self.random.randrange(1000),
+            }
+            for key in keys
+        ]
+
+    def new_keys(self, count: int) -> list[int]:
+        self._next_key += count
+        return list(range(self._next_key - count, self._next_key))
+
+    def note(self, what: str, count: int, result: Any) -> None:
+        self.written[what] += count
+        self.last_ts = max(self.last_ts, int(result.timestamp))
+
+
+class RowsWriter(Writer):
+    """One collection with three partitions: inserts, deletes and upserts."""
+
+    def __init__(self, client: Client, prefix: str, seed: int) -> None:
+        super().__init__(client, prefix, seed)
+        self._collection: Collection | None = None
+        self._alive: dict[str, list[int]] = {"_default": [], "p0": [], "p1": []}
+
+    def step(self) -> None:
+        if self._collection is None:
+            made = self.make(self.prefix)
+            for name in self._alive:
+                if not made.has_partition(name):
+                    made.create_partition(name)
+            self._collection = made
+        partition = self.random.choice(list(self._alive))
+        alive = self._alive[partition]
+        kind = self.random.random()
+        if kind < 0.6 or len(alive) < 50:
+            keys = self.new_keys(self.random.choice([1, 5, 50, 200]))
+            result = self._collection.insert(self.rows(keys), partition_name=partition, **_ONCE)
+            self.note("inserted", len(keys), result)
+            alive += keys
+        elif kind < 0.8:
+            keys = self.random.sample(alive, 20)
+            self._alive[partition] = [key for key in alive if key not in set(keys)]
+            of = partition if self.random.random() < 0.5 else None
+            expression = keys_expression("id", keys)
+            result = self._collection.delete(expression, partition_name=of)
+            self.note("deleted", len(keys), result)
+        else:
+            keys = self.random.sample(alive, 20)
+            result = self._collection.upsert(self.rows(keys), partition_name=partition, **_ONCE)
+            self.note("upserted", len(keys), result)
+        self.pause(0.0, 0.2)
+
+
+class ChurnWriter(Writer):
+    """Collections that come and go under a few names, with partitions, aliases and renames."""
+
+    def step(self) -> None:
+        name = f"{self.prefix}_{self.random.randrange(3)}"
+        database = self.random.choice(["default", f"{self.prefix}_db"])
+        if database != "default" and database not in self.client.databases():
+            db.create_database(database, using=self.client.alias())
+        using = self.client.alias(database)
+        if name in self.client.collections(database):
+            self._end(name, database)
+        made = self.make(name, database)
+        keys = self.new_keys(60)
+        self.note("inserted", 60, made.insert(self.rows(keys), **_ONCE))
+        made.create_partition("extra")
+        more = self.new_keys(30)
+        self.note("inserted", 30, made.insert(self.rows(more), partition_name="extra", **_ONCE))
+        self.note("upserted", 10, made.upsert(self.rows(keys[:10]), **_ONCE))
+        self.note("deleted", 10, made.delete(keys_expression("id", keys[10:20])))
+        utility.create_alias(name, f"{name}_alias", using=using)
+        if self.random.random() < 0.4:
+            self._drop_partition(made)
+        if self.random.random() < 0.4:
+            utility.drop_alias(f"{name}_alias", using=using)
+            self._rename(name, f"{name}_renamed", database)
+        self.pause(0.2, 2.0)
+
+    def _drop_partition(self, made: Collection) -> None:
+        made.release()
+        made.drop_partition("extra")
+        made.load(timeout=60)
+        self.written["partitions dropped"] += 1
+
+    def _rename(self, old: str, new: str, database: str) -> None:
+        using = self.client.alias(database)
+        if new in self.client.collections(database):
+            self._end(new, database)
+        utility.rename_collection(old, new, using=using)
+        self.written["renames"] += 1
+
+    def _end(self, name: str, database: str) -> None:
+        using = self.client.alias(database)
+        for alias in self.client.describe(database, name).aliases:
+            utility.drop_alias(alias, using=using)
+        utility.drop_collection(name, using=using)
+        self.written["collections dropped"] += 1

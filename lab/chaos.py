@@ -8,6 +8,7 @@ objects and rows, every field equal. Writes docs/operations/chaos-report.md.
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import sys
 import threading
@@ -22,6 +23,7 @@ from lab.cdc_server import CdcError, Task, now_ts
 from lab.chaos_writers import ChurnWriter, RowsWriter, Writer
 from lab.comparer import Place, compare_by_scan, compare_objects
 from lab.gate import NONE, Fault, Gate
+from lab.milvus import Milvus
 from lab.process import end_all_on_signals
 from lab.stack import BASE_PORT, Stack, Target
 from lab.waiting import DeadlinePassed, until
@@ -54,11 +56,14 @@ class Chaos:
         self.random = random.Random(seed)
         self.stack = stack
         self.target: Target = stack.targets[mode]
+        assert isinstance(self.target.server, Milvus)
+        self.server: Milvus = self.target.server
         self.outcome = Outcome(mode)
         base = stack.base_port
         self.etcd_gate = Gate(base + 45, stack.etcd.port)
         self.target_gate = Gate(base + 46, self.target.server.port)
         self.stopping = threading.Event()
+        self.healed = threading.Event()  # the last fault is over
         self.writers: list[Writer] = [
             RowsWriter(stack.source_client, f"rows{i}", seed * 10 + i) for i in range(3)
         ]
@@ -77,14 +82,16 @@ class Chaos:
         self.target.server.process.thaw()
 
     def _restart_target(self) -> None:
-        self.target.server.kill()
-        self.stopping.wait(1)
-        self.target.server.start()
+        self._restart(self.server)
 
     def _restart_source(self) -> None:
-        self.stack.source.kill()
-        self.stopping.wait(1)
-        self.stack.source.start()
+        self._restart(self.stack.source)
+
+    def _restart(self, server: Milvus) -> None:
+        """kill -9. A 2.3.5 that is back before its session has expired loses rows by itself."""
+        server.kill()
+        time.sleep(server.session_ttl + 2)
+        server.start()
 
     def _faults(self) -> list[tuple[str, Callable[[], None]]]:
         pick = self.random
@@ -101,11 +108,14 @@ class Chaos:
         return found
 
     def _fault_loop(self) -> None:
+        """Ends only with the process: the kernel would end servers that this thread restarted."""
         while not self.stopping.wait(FAULT_EVERY * self.random.uniform(0.5, 1.0)):
             name, act = self.random.choice(self._faults())
             print(f"{time.strftime('%H:%M:%S')} {self.outcome.mode}: {name}", flush=True)
             self.outcome.faults[name] += 1
             act()
+        self.healed.set()
+        threading.Event().wait()
 
     # --- the run ------------------------------------------------------------------------------
 
@@ -116,8 +126,7 @@ class Chaos:
         task = self._create_task()
         for writer in self.writers:
             writer.start()
-        faults = threading.Thread(target=self._fault_loop, daemon=True)
-        faults.start()
+        threading.Thread(target=self._fault_loop, daemon=True).start()
         while time.monotonic() - began < seconds:
             self.stopping.wait(self.random.uniform(KILL_FROM, KILL_TO))
             self.outcome.replayed += self._replayed(task)
@@ -127,7 +136,8 @@ class Chaos:
         for writer in self.writers:
             writer.stop()
         self.stopping.set()
-        faults.join(60)
+        if not self.healed.wait(180):
+            raise DeadlinePassed("a fault does not end")
         for gate in (self.etcd_gate, self.target_gate):
             gate.set(NONE)
         self.outcome.seconds = time.monotonic() - began
@@ -222,7 +232,7 @@ def _lines(outcomes: list[Outcome], seed: int) -> list[str]:
 
 
 def _run_mode(mode: str, seconds: float, seed: int) -> Outcome:
-    stack = Stack(BASE_PORT)
+    stack = Stack(BASE_PORT, target_session_ttl=8)
     keep = True
     try:
         stack.start(modes=(mode,))
@@ -236,6 +246,7 @@ def _run_mode(mode: str, seconds: float, seed: int) -> Outcome:
 
 
 def main() -> int:
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
     end_all_on_signals()
     parser = argparse.ArgumentParser(prog="./x chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)

@@ -124,10 +124,11 @@ class RowsWriter(Writer):
             alive += keys
         elif kind < 0.8:
             keys = self.random.sample(alive, 20)
-            self._alive[partition] = [key for key in alive if key not in set(keys)]
+            gone = set(keys)
+            self._alive[partition] = [key for key in alive if key not in gone]
             of = partition if self.random.random() < 0.5 else None
             expression = keys_expression("id", keys)
-            result = self._collection.delete(expression, partition_name=of)
+            result = self._collection.delete(expression, partition_name=of, **_ONCE)
             self.note("deleted", len(keys), result)
         else:
             keys = self.random.sample(alive, 20)
@@ -154,7 +155,7 @@ class ChurnWriter(Writer):
         more = self.new_keys(30)
         self.note("inserted", 30, made.insert(self.rows(more), partition_name="extra", **_ONCE))
         self.note("upserted", 10, made.upsert(self.rows(keys[:10]), **_ONCE))
-        self.note("deleted", 10, made.delete(keys_expression("id", keys[10:20])))
+        self.note("deleted", 10, made.delete(keys_expression("id", keys[10:20]), **_ONCE))
         utility.create_alias(name, f"{name}_alias", using=using)
         if self.random.random() < 0.4:
             self._drop_partition(made)

@@ -41,9 +41,12 @@ class Target:
 class Stack:
     """Owns the servers and their temporary data folder. One port block per server."""
 
-    def __init__(self, base_port: int = BASE_PORT, data: Path | None = None) -> None:
+    def __init__(
+        self, base_port: int = BASE_PORT, data: Path | None = None, target_session_ttl: int = 25
+    ) -> None:
         self.data = data or Path(tempfile.mkdtemp(prefix="milvus-cdc-lab-"))
         self.base_port = base_port
+        self._ttl = target_session_ttl  # seconds: a target frozen for longer ends itself
         self.etcd = Etcd(self.data / "etcd", base_port)
         self.source = self.milvus("src", 1)
         self.source_client = Client(self.source.uri, "source")
@@ -76,9 +79,12 @@ class Stack:
     def _launch_target(self, mode: str) -> None:
         server: Milvus | MilvusLite
         if mode == "replicate":
-            server, traits = self.milvus("standby", 2, standby=True, session_ttl=25), REPLICATE
+            server, traits = (
+                self.milvus("standby", 2, standby=True, session_ttl=self._ttl),
+                REPLICATE,
+            )
         elif mode == "api":
-            server, traits = self.milvus("plain", 3, session_ttl=25), API
+            server, traits = self.milvus("plain", 3, session_ttl=self._ttl), API
         else:
             port = self.base_port + PORTS_PER_MILVUS * 4
             server, traits = MilvusLite(self.data / "lite", port), LITE

@@ -215,15 +215,25 @@ void Lane::SendStaged() {
       std::any_of(staged_.begin(), staged_.end(), [](const Entry& entry) { return entry.replay; });
   if (replays && !drained_) {
     // A call of an earlier life may still be travelling: it must not land after its replay.
-    sink_->Drain(name_, alive_.Guard([this](Status) {
-      drained_ = true;
-      SendStaged();
-    }));
+    Drain([this] { SendStaged(); });
     return;
   }
   last_sent_ = executor_->clock().Now();
   ++calls_;
   sink_->Send(batch_, alive_.Guard([this](SendOutcome outcome) { OnSent(std::move(outcome)); }));
+}
+
+// Until no call of this lane can arrive any more, however often that has to be tried.
+void Lane::Drain(std::function<void()> then) {
+  sink_->Drain(name_, alive_.Guard([this, then = std::move(then)](const Status& status) {
+    if (status.ok()) {
+      drained_ = true;
+      then();
+      return;
+    }
+    Trouble(&status.error());
+    executor_->PostAfter(backoff_.Next(), alive_.Guard([this, then] { Drain(then); }));
+  }));
 }
 
 void Lane::OnSent(SendOutcome outcome) {
@@ -289,14 +299,13 @@ void Lane::OnFailed(const Error& error) {
   staged_.clear();
   Trouble(&error);
   const Duration wait = backoff_.Next();
-  sink_->Drain(name_, alive_.Guard([this, wait](Status) {
-    drained_ = true;
+  Drain([this, wait] {
     executor_->PostAfter(wait, alive_.Guard([this] {
       busy_ = false;
       MaybeSend();
       if (!busy_) Trouble(nullptr);  // all of it was applied after all: nothing is left to try
     }));
-  }));
+  });
 }
 
 // The collection at the head of the repeats is refused for good: its entries leave the lane.

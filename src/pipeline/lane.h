@@ -119,6 +119,7 @@ class Lane {
   void TakeMerged(Timestamp frontier);
   void StampAndSend(Timestamp frontier);
   void SendStaged();
+  void Drain(std::function<void()> then);
   void OnSent(SendOutcome outcome);
   void OnFailed(const Error& error);
   void Refuse(const Error& error);

@@ -24,7 +24,7 @@ class FakeSink final : public DataSink {
   }
   void Answer(SendOutcome outcome = {}) { std::exchange(waiting, nullptr)(std::move(outcome)); }
   void Fail(const Error& error, size_t applied = 0) { Answer({error, applied}); }
-  void Drained() { std::exchange(draining, nullptr)(OkStatus()); }
+  void Drained(Status status = OkStatus()) { std::exchange(draining, nullptr)(std::move(status)); }
   const LaneBatch& last() const { return *sent.back(); }
 
   std::vector<std::shared_ptr<const LaneBatch>> sent;
@@ -123,6 +123,22 @@ TEST_F(LaneTest, WaitsForTheClockToPassAFenceAheadOfIt) {
   sink_.Drained();
   ASSERT_EQ(sink_.sent.size(), 1u);
   EXPECT_GT(sink_.last().items[0].stamp, fence);
+}
+
+TEST_F(LaneTest, NothingIsReplayedBeforeTheTargetAnswers) {
+  auto lane = Make(true);
+  const auto edge = lane->Join(&a_, 0);
+  Insert(lane.get(), edge, 10, 1, true);
+  lane->Advance(edge, 20);
+  sink_.Drained(RetryError("the target does not answer"));
+  EXPECT_EQ(a_.trouble, "the target does not answer");
+  executor_.Run(milliseconds(200));
+  EXPECT_EQ(sink_.drains, 2);
+  EXPECT_TRUE(sink_.sent.empty());
+  sink_.Drained();
+  ASSERT_EQ(sink_.sent.size(), 1u);
+  sink_.Answer();
+  EXPECT_EQ(a_.trouble, "");
 }
 
 TEST_F(LaneTest, MergesEdgesByTime) {

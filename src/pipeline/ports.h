@@ -135,8 +135,10 @@ class DataSink {
   virtual ~DataSink() = default;
   // The batch is shared and immutable until `done` has been called.
   virtual void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) = 0;
-  // After an unknown outcome: gives up the lane's connection and waits until a call still
-  // travelling can no longer arrive (the settle time).
+  // After an unknown outcome, or a life that ended in the middle of one: gives up the lane's
+  // connection and waits until a call still travelling can no longer arrive: until the target has
+  // answered on a new connection and the settle time has passed. Errors: kRetry (it does not
+  // answer; call Drain again).
   virtual void Drain(const std::string& lane, Callback<Status> done) = 0;
 };
 

@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -151,13 +153,19 @@ TEST_F(ShellTest, WhatPreventsAStartIsAnExitCode) {
                   });
             })),
             1);
-  HttpOptions options;
-  options.address = "127.0.0.1:0";
-  auto other = HttpServer::Start(options, [](const HttpRequest&) { return HttpResponse{}; });
-  ASSERT_TRUE(other.ok());
+  // A bare socket holds the port: the server's threads would not survive the fork.
+  const int holder = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(holder, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(holder, 1), 0);
+  ASSERT_EQ(getsockname(holder, reinterpret_cast<sockaddr*>(&address), &size), 0);
   ServerConfig taken = config_;
-  taken.address = "127.0.0.1:" + std::to_string((*other)->port());
+  taken.address = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
   EXPECT_EQ(ExitCode(Fork([&] { return run(taken); })), 1);
+  close(holder);
 }
 
 }  // namespace

@@ -118,8 +118,25 @@ Result<std::shared_ptr<MilvusClient>> MilvusSink::ConnectionOf(const std::string
 
 void MilvusSink::Drain(const std::string& lane, Callback<Status> done) {
   connections_.erase(lane);  // cancels what is in flight there and waits for its end
-  executor_->PostAfter(options_.settle,
-                       alive_.Guard([done = std::move(done)] { done(OkStatus()); }));
+  auto client = ConnectionOf(lane);
+  if (!client) {
+    executor_->Post(alive_.Guard([done, error = client.error()] { done(error); }));
+    return;
+  }
+  // A call may be held up on the way, or by a target that stands still. The answer shows that both
+  // move again; what was held up moves with it, and has the settle time to be carried out.
+  auto settle = alive_.Guard([this, done = std::move(done)](const Status& status) {
+    if (!status) {
+      done(status);
+      return;
+    }
+    executor_->PostAfter(options_.settle, alive_.Guard([done] { done(OkStatus()); }));
+  });
+  (*client)->GetVersion([this, settle](const Result<std::string>& version) {
+    executor_->Post([settle, status = version ? OkStatus() : Status(version.error())]() mutable {
+      settle(status);
+    });
+  });
 }
 
 }  // namespace cdc

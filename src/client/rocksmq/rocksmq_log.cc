@@ -186,11 +186,7 @@ void RocksmqLog::TakeCommands() {
 }
 
 bool RocksmqLog::EnsureOpen() {
-  if (store_ && store_->IsSameStore()) return true;
-  if (store_) {
-    LogWarn("RocksMQ store {} was removed or made anew; opening it again", path_);
-    store_.reset();
-  }
+  if (store_) return true;
   const TimePoint now = clock_.Now();
   if (now < next_open_) return false;
   auto opened = RocksmqStore::Open(path_);

@@ -1,5 +1,6 @@
 #include "client/rocksmq/rocksmq_store.h"
 
+#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
@@ -12,7 +13,6 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "base/format.h"
 #include "base/log.h"
@@ -34,16 +34,14 @@ class WarningLogger final : public rocksdb::Logger {
   }
 };
 
+// Empty: there is none (any more). Read at each catch-up, so without a stream.
 std::string ReadIdentity(const std::string& path) {
-  std::ifstream file(path + "/IDENTITY");
-  std::string text;
-  std::getline(file, text);
-  return text;
-}
-
-uint64_t InodeOf(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+  const int file = open((path + "/IDENTITY").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return {};
+  char text[256];
+  const ssize_t size = read(file, text, sizeof text);
+  close(file);
+  return size > 0 ? std::string(text, static_cast<size_t>(size)) : std::string();
 }
 
 Error StoreError(const std::string& path, const rocksdb::Status& status) {
@@ -147,7 +145,6 @@ Result<std::unique_ptr<RocksmqStore>> RocksmqStore::Open(const std::string& path
 
   std::unique_ptr<RocksmqStore> store(new RocksmqStore(path));
   store->identity_ = ReadIdentity(path);
-  store->inode_ = InodeOf(path + "/IDENTITY");
   store->database_ = std::make_unique<Database>();
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenAsSecondary(options, path, folder, &db);
@@ -155,19 +152,20 @@ Result<std::unique_ptr<RocksmqStore>> RocksmqStore::Open(const std::string& path
   std::error_code ignored;
   std::filesystem::remove_all(folder, ignored);
   if (!status.ok()) return StoreError(path, status);
+  CDC_RETURN_IF_ERROR(store->CheckIdentity());
   return store;
 }
 
-bool RocksmqStore::IsSameStore() const {
-  const uint64_t inode = InodeOf(path_ + "/IDENTITY");
-  if (inode == inode_ && inode != 0) return true;
-  return !identity_.empty() && ReadIdentity(path_) == identity_;
+// Not by inode: a file system gives a freed one to the next file at once.
+Status RocksmqStore::CheckIdentity() const {
+  if (!identity_.empty() && ReadIdentity(path_) == identity_) return OkStatus();
+  return RetryError(Format("RocksMQ store {} was removed or made anew", path_));
 }
 
 Status RocksmqStore::CatchUp() {
   const rocksdb::Status status = database_->db->TryCatchUpWithPrimary();
   if (!status.ok()) return StoreError(path_, status);
-  return OkStatus();
+  return CheckIdentity();  // after it: what was read is of this store
 }
 
 uint64_t RocksmqStore::Sequence() const {

@@ -27,10 +27,9 @@ class RocksmqStore {
 
   // Contents of the store's IDENTITY: another one means that the store was made anew.
   const std::string& identity() const { return identity_; }
-  // False when the path no longer leads to the store that was opened.
-  bool IsSameStore() const;
 
-  // Follows the owner of the store. Errors: open the store again.
+  // Follows the owner of the store. Errors, one of them that the path no longer leads to the store
+  // that was opened: open it again.
   Status CatchUp();
   // Grows when CatchUp brought new messages (but holes may be filled without).
   uint64_t Sequence() const;
@@ -47,10 +46,10 @@ class RocksmqStore {
  private:
   struct Database;
   explicit RocksmqStore(std::string path);
+  Status CheckIdentity() const;
 
   std::string path_;
   std::string identity_;
-  uint64_t inode_ = 0;
   std::unique_ptr<Database> database_;
 };
 

@@ -10,6 +10,7 @@ from pymilvus import Collection, CollectionSchema, DataType, FieldSchema
 
 from lab.client import Client, keys_expression
 from lab.seeder import ALL_VECTOR_INDEX, vector_field
+from lab.timestamps import write_ts
 
 
 @dataclass
@@ -62,4 +63,4 @@ class Bulk:
         self.alive.difference_update(ids)
 
     def _note(self, result: Any) -> None:
-        self.last_ts = max(self.last_ts, int(result.timestamp))
+        self.last_ts = max(self.last_ts, write_ts(result))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -203,8 +202,3 @@ class Task:
 
 class TaskStopped(Exception):
     """A task that should run is paused or failed; waiting longer is useless."""
-
-
-def now_ts(offset_ms: int = 0) -> int:
-    """A hybrid timestamp of this machine's clock: milliseconds << 18."""
-    return (int(time.time() * 1000) + offset_ms) << 18

@@ -19,13 +19,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from lab.cdc_server import CdcError, Task, now_ts
+from lab.cdc_server import CdcError, Task
 from lab.chaos_writers import ChurnWriter, RowsWriter, Writer
 from lab.comparer import Place, compare_by_scan, compare_objects
 from lab.gate import NONE, Fault, Gate
 from lab.milvus import Milvus
 from lab.process import end_all_on_signals
 from lab.stack import BASE_PORT, Stack, Target
+from lab.timestamps import now_ts
 from lab.waiting import DeadlinePassed, until
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "operations" / "chaos-report.md"

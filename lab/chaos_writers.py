@@ -18,6 +18,7 @@ from pymilvus.exceptions import MilvusException
 
 from lab.client import Client, ServerError, keys_expression
 from lab.seeder import ALL_VECTOR_INDEX, vector_field
+from lab.timestamps import write_ts
 from lab.waiting import until
 
 _DIM = 16
@@ -96,7 +97,7 @@ class Writer(threading.Thread):
 
     def note(self, what: str, count: int, result: Any) -> None:
         self.written[what] += count
-        self.last_ts = max(self.last_ts, int(result.timestamp))
+        self.last_ts = max(self.last_ts, write_ts(result))
 
 
 class RowsWriter(Writer):

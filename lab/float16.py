@@ -11,6 +11,7 @@ import numpy as np
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 from lab.client import Client, keys_expression
+from lab.timestamps import write_ts
 
 INT64, FLOAT16_VECTOR = 5, 102
 DIM = 6
@@ -63,10 +64,10 @@ class Float16Collection:
                 schema_pb2.FieldData(type=FLOAT16_VECTOR, field_name="half", vectors=vectors),
             ],
         )
-        self.last_ts = int(self._client.call("Insert", request).timestamp)
+        self.last_ts = write_ts(self._client.call("Insert", request))
 
     def delete(self, keys: Sequence[int]) -> None:
         request = milvus_pb2.DeleteRequest(
             collection_name=self.name, expr=keys_expression("id", keys)
         )
-        self.last_ts = int(self._client.call("Delete", request).timestamp)
+        self.last_ts = write_ts(self._client.call("Delete", request))

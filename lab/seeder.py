@@ -18,6 +18,7 @@ import numpy as np
 from pymilvus import Collection, CollectionSchema, DataType, FieldSchema
 
 from lab.client import Client, Key, keys_expression
+from lab.timestamps import write_ts
 
 DIM = 8
 ALL_VECTOR_INDEX = {"index_type": "FLAT", "metric_type": "L2", "params": {}}
@@ -248,7 +249,7 @@ class Seeded:
         return row | fixed
 
     def _note(self, result: Any) -> None:
-        self.last_ts = max(self.last_ts, int(result.timestamp))
+        self.last_ts = max(self.last_ts, write_ts(result))
 
     def insert(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pymilvus import utility
 
+from lab.timestamps import write_ts
 from tests.integration.scenario import EVERYWHERE, Scenario
 
 
@@ -59,7 +60,7 @@ def test_write_through_an_alias(scenario: Scenario) -> None:
     through = scenario.source.collection("default", alias)
     seeded.insert(keys=[5])
     result = through.delete("id in [5]")
-    seeded.last_ts = int(result.timestamp)
+    seeded.last_ts = write_ts(result)
     del seeded.live["_default"][5]
     through.insert([seeded.row(key) for key in (1, 2, 3)])
     seeded.touched["_default"] |= {1, 2, 3}

@@ -6,6 +6,7 @@ import pytest
 from pymilvus import DataType, FieldSchema
 
 from lab.seeder import odd_keys
+from lab.timestamps import write_ts
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
@@ -53,7 +54,7 @@ def test_delete_of_the_lowest_int64_key(scenario: Scenario) -> None:
     seeded.insert(keys=[lowest, 5])
     scenario.running.wait_safe(seeded.last_ts)
     result = seeded.collection.delete("id in [-9223372036854775807-1]")
-    seeded.last_ts = int(result.timestamp)
+    seeded.last_ts = write_ts(result)
     del seeded.live["_default"][lowest]
     seeded.touched["_default"].discard(lowest)  # the comparison cannot ask for it by literal
     scenario.assert_equal(seeded)

@@ -1,0 +1,19 @@
+"""Hybrid timestamps of Milvus: milliseconds << 18 and a counter."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+
+def now_ts(offset_ms: int = 0) -> int:
+    """The time of this machine's clock."""
+    return (int(time.time() * 1000) + offset_ms) << 18
+
+
+def write_ts(result: Any) -> int:
+    """A time that covers the write just answered: what the source stamped it with, if it says so.
+
+    Milvus 2.3 answers a delete with timestamp 0.
+    """
+    return int(result.timestamp) or now_ts(1)

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from lab.client import Client
+from lab.client import EVENTUALLY, Client
 from lab.process import end_all_on_signals
 from lab.seeder import Seeded
 from lab.stack import BASE_PORT, Stack
@@ -16,7 +16,6 @@ from lab.waiting import until
 from lab.wal import TickWatch
 
 ROWS = 200
-EVENTUALLY = 1  # a guarantee timestamp that everything satisfies
 
 
 @dataclass

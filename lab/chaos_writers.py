@@ -10,16 +10,16 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, db, utility
 from pymilvus.exceptions import MilvusException
 
-from lab.client import Client, ServerError, keys_expression
+from lab.client import Client, Key, ServerError, keys_expression
 from lab.seeder import ALL_VECTOR_INDEX, vector_field
 from lab.timestamps import write_ts
-from lab.waiting import until
 
 _DIM = 16
 _ONCE = {"retry_times": 0}  # pymilvus repeats a call whose answer is lost: that would double rows
@@ -55,20 +55,20 @@ class Writer(threading.Thread):
         self._stopping.set()
         self.join(120)
 
-    def wait_readable(self) -> None:
-        """Until the source answers again."""
-        until("the source answers", lambda: self.client.databases(), 120)
-
     def pause(self, low: float, high: float) -> None:
         self._stopping.wait(self.random.uniform(low, high))
 
     # --- what steps are made of ----------------------------------------------------------------
 
-    def make(self, name: str, database: str = "default") -> Collection:
+    def make(self, name: str, database: str = "default", kind: str = "int_keys") -> Collection:
+        key: dict[str, Any] = {"dtype": DataType.INT64, "auto_id": kind == "auto_ids"}
+        if kind == "text_keys":
+            key = {"dtype": DataType.VARCHAR, "max_length": 64}
+        routed = kind == "partition_key"
         schema = CollectionSchema(
             [
-                FieldSchema("id", DataType.INT64, is_primary=True),
-                FieldSchema("text", DataType.VARCHAR, max_length=200),
+                FieldSchema("id", is_primary=True, **key),
+                FieldSchema("text", DataType.VARCHAR, max_length=200, is_partition_key=routed),
                 vector_field(dim=_DIM),
             ],
             enable_dynamic_field=True,
@@ -79,17 +79,15 @@ class Writer(threading.Thread):
         self.written["collections"] += 1
         return made
 
-    def rows(self, keys: list[int]) -> list[dict[str, Any]]:
-        now = time.time()
-        return [
-            {
-                "id": key,
-                "text": f"{key} at {now}",
-                "vector": self.values.random(_DIM, dtype=np.float32).tolist(),
-                "extra": self.random.randrange(1000),
-            }
-            for key in keys
-        ]
+    def rows(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
+        return [self.row(key) | {"id": key} for key in keys]
+
+    def row(self, text: object) -> dict[str, Any]:
+        return {
+            "text": f"{text} at {time.time()}",
+            "vector": self.values.random(_DIM, dtype=np.float32).tolist(),
+            "extra": self.random.randrange(1000),
+        }
 
     def new_keys(self, count: int) -> list[int]:
         self._next_key += count
@@ -100,42 +98,79 @@ class Writer(threading.Thread):
         self.last_ts = max(self.last_ts, write_ts(result))
 
 
-class RowsWriter(Writer):
-    """One collection with three partitions: inserts, deletes and upserts."""
+KINDS = ("int_keys", "text_keys", "auto_ids", "partition_key")
 
-    def __init__(self, client: Client, prefix: str, seed: int) -> None:
+
+class RowsWriter(Writer):
+    """One collection for good, of one of the KINDS: inserts, deletes and upserts.
+
+    Where partitions can be named there are three, and the same keys in each of them.
+    """
+
+    def __init__(self, client: Client, prefix: str, seed: int, kind: str) -> None:
         super().__init__(client, prefix, seed)
+        self.kind = kind
+        names = [None] if kind == "partition_key" else ["_default", "p0", "p1"]
         self._collection: Collection | None = None
-        self._alive: dict[str, list[int]] = {"_default": [], "p0": [], "p1": []}
+        self._alive: dict[str | None, list[Key]] = {name: [] for name in names}
+        # Every key that was ever used, the partition key's and auto ids excepted.
+        self.tried: dict[str | None, list[Key]] = {name: [] for name in names}
 
     def step(self) -> None:
         if self._collection is None:
-            made = self.make(self.prefix)
+            made = self.make(self.prefix, kind=self.kind)
             for name in self._alive:
-                if not made.has_partition(name):
+                if name is not None and not made.has_partition(name):
                     made.create_partition(name)
             self._collection = made
         partition = self.random.choice(list(self._alive))
         alive = self._alive[partition]
-        kind = self.random.random()
-        if kind < 0.6 or len(alive) < 50:
-            keys = self.new_keys(self.random.choice([1, 5, 50, 200]))
-            result = self._collection.insert(self.rows(keys), partition_name=partition, **_ONCE)
-            self.note("inserted", len(keys), result)
-            alive += keys
-        elif kind < 0.8:
-            keys = self.random.sample(alive, 20)
-            gone = set(keys)
-            self._alive[partition] = [key for key in alive if key not in gone]
-            of = partition if self.random.random() < 0.5 else None
-            expression = keys_expression("id", keys)
-            result = self._collection.delete(expression, partition_name=of, **_ONCE)
-            self.note("deleted", len(keys), result)
+        dice = self.random.random()
+        if dice < 0.6 or len(alive) < 50:
+            self._insert(self._collection, partition, self.random.choice([1, 5, 50, 200]))
+        elif dice < 0.8 or self.kind == "auto_ids":
+            self._delete_some(self._collection, partition, self.random.sample(alive, 20))
         else:
             keys = self.random.sample(alive, 20)
-            result = self._collection.upsert(self.rows(keys), partition_name=partition, **_ONCE)
+            rows = self.rows(keys)
+            if self.kind == "partition_key":  # another value would leave the old row where it is
+                for row in rows:
+                    row["text"] = self._text_of(row["id"])
+            result = self._collection.upsert(rows, partition_name=partition, **_ONCE)
             self.note("upserted", len(keys), result)
         self.pause(0.0, 0.2)
+
+    def _insert(self, made: Collection, partition: str | None, count: int) -> None:
+        if self.kind == "auto_ids":
+            rows = [self.row("auto") for _ in range(count)]
+            result = made.insert(rows, partition_name=partition, **_ONCE)
+            self._alive[partition] += list(result.primary_keys)
+        else:
+            first = len(self.tried[partition]) + 1
+            numbers = range(first, first + count)
+            keys: list[Key] = [*numbers]
+            if self.kind == "text_keys":
+                keys = [f"key '{number}' \"\\é" for number in numbers]
+            self.tried[partition] += keys
+            rows = self.rows(keys)
+            if self.kind == "partition_key":
+                for row in rows:
+                    row["text"] = self._text_of(row["id"])
+            result = made.insert(rows, partition_name=partition, **_ONCE)
+            self._alive[partition] += keys
+        self.note("inserted", count, result)
+
+    def _text_of(self, key: Key) -> str:
+        return f"customer {int(key) % 37}"
+
+    def _delete_some(self, made: Collection, partition: str | None, keys: list[Key]) -> None:
+        gone = set(keys)
+        everywhere = self.random.random() < 0.5
+        for name in self._alive if everywhere else [partition]:
+            self._alive[name] = [key for key in self._alive[name] if key not in gone]
+        of = None if everywhere else partition
+        result = made.delete(keys_expression("id", keys), partition_name=of, **_ONCE)
+        self.note("deleted", len(keys), result)
 
 
 class ChurnWriter(Writer):

@@ -18,6 +18,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 Key = int | str
 Row = dict[str, Any]
 
+EVENTUALLY = 1  # a guarantee timestamp that everything satisfies
 _STRONG = 0
 _CUSTOMIZED = 4  # "use exactly the guarantee timestamp of the request"
 _TIMEOUT = 30.0

@@ -42,13 +42,14 @@ class Stack:
     """Owns the servers and their temporary data folder. One port block per server."""
 
     def __init__(
-        self, base_port: int = BASE_PORT, data: Path | None = None, target_session_ttl: int = 25
+        self, base_port: int = BASE_PORT, data: Path | None = None, session_ttl: int | None = None
     ) -> None:
         self.data = data or Path(tempfile.mkdtemp(prefix="milvus-cdc-lab-"))
         self.base_port = base_port
-        self._ttl = target_session_ttl  # seconds: a target frozen for longer ends itself
+        # Seconds. A server frozen for longer ends itself.
+        self._ttl = session_ttl or 25
         self.etcd = Etcd(self.data / "etcd", base_port)
-        self.source = self.milvus("src", 1)
+        self.source = self.milvus("src", 1, session_ttl=session_ttl or 5)
         self.source_client = Client(self.source.uri, "source")
         self.cdc = CdcServer(self.data / "cdc", self.source, base_port + 2)
         self.targets: dict[str, Target] = {}

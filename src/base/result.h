@@ -31,6 +31,7 @@ enum class ErrorKind {
   kStandby,         // the target refuses plain writes: it is a standby
   kUnsupported,     // the peer does not implement the call
   kCompacted,       // etcd: the revision is gone, list again
+  kSourceReplaced,  // the source's etcd is not the one that it was
   kPositionGone,    // the log no longer holds the wanted position
 };
 

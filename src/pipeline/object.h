@@ -37,6 +37,7 @@ struct Object {
   bool unrecorded = false;                 // `record` is newer than what is durable
   std::optional<TargetCollection> actual;  // as last described
   bool described = false;                  // `actual` is fresh since the last doubt
+  uint64_t looked_after = 0;  // the doubt that was settled when it was last looked at; 0: none was
   ObjectPhase phase = ObjectPhase::kPending;
   bool busy = false;       // a call about this object is in flight
   uint64_t in_flight = 0;  // rows' messages handed to lanes and not acknowledged

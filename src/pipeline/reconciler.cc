@@ -22,6 +22,7 @@ Reconciler::Reconciler(Options options, const TaskProgress& progress, Executor* 
     object.name = record.name;
   }
   ScheduleVerify();
+  if (!progress.objects.empty() || !progress.databases.empty()) Settle();  // an earlier life's
 }
 
 Reconciler::~Reconciler() = default;
@@ -46,7 +47,7 @@ std::string Reconciler::SourceDatabaseOf(const Object& object) const {
 // ---- what the source says -------------------------------------------------------------------
 
 void Reconciler::OnCatalog(const CatalogUpdate& update) {
-  CheckIdentity(update);
+  if (!CheckIdentity(update)) return;
   for (const SourceDatabase& database : update.databases) ApplyDatabase(database);
   for (const SourceCollectionPtr& collection : update.collections) ApplyCollection(collection);
   for (const Gone<CollectionId>& gone : update.gone_collections) ApplyGoneCollection(gone);
@@ -57,26 +58,28 @@ void Reconciler::OnCatalog(const CatalogUpdate& update) {
   DropEmptyDatabases();
 }
 
-// An etcd that was wiped, restored or exchanged must never make us drop anything.
-void Reconciler::CheckIdentity(const CatalogUpdate& update) {
-  std::string reason;
-  if (identity_.has_value() && update.cluster_id != 0) {
-    if (identity_->cluster_id != 0 && identity_->cluster_id != update.cluster_id) {
-      reason = "the source's etcd is another one than before (its cluster id changed)";
+// An etcd that was wiped, restored or exchanged says nothing about the objects that we have on
+// record, nor whose the rows in the log are: nothing is dropped and nothing skipped until a person
+// has confirmed that it is the right one. False: it is in doubt.
+bool Reconciler::CheckIdentity(const CatalogUpdate& update) {
+  if (identity_.has_value() && identity_->cluster_id != 0 && update.cluster_id != 0) {
+    std::string reason;
+    if (identity_->cluster_id != update.cluster_id) {
+      reason = Format("the source's etcd is another one than before (cluster id {}, was {})",
+                      update.cluster_id, identity_->cluster_id);
     } else if (update.revision < identity_->revision) {
-      reason = "the source's etcd went back to an older revision (restored or wiped?)";
+      reason = Format("the source's etcd went back from revision {} to {} (restored or wiped?)",
+                      identity_->revision, update.revision);
+    }
+    if (!reason.empty()) {
+      host_->Fail(FatalError(
+          reason +
+              "; nothing was changed on the target. If this is the right etcd, resume the task "
+              "with accept_source: true; what it does not hold is kept on the target",
+          ErrorKind::kSourceReplaced));
+      return false;
     }
   }
-  if (!reason.empty()) {
-    drops_suspended_ = reason;
-    const Error error =
-        RetryError(reason +
-                   "; nothing is dropped on the target. If this is intended, delete this task and "
-                   "create it again with adopt: true");
-    host_->SetTrouble("source identity", &error);
-    return;  // the old identity stays on record
-  }
-  if (!drops_suspended_.empty()) return;
   const bool first = !identity_.has_value() || identity_->cluster_id == 0;
   identity_ = SourceIdentity{update.cluster_id, update.revision};
   if (first || update.full) {
@@ -84,6 +87,7 @@ void Reconciler::CheckIdentity(const CatalogUpdate& update) {
     write.source = identity_;
     host_->Write(std::move(write), [](Status) {});
   }
+  return true;
 }
 
 void Reconciler::ApplyCollection(const SourceCollectionPtr& collection) {

@@ -53,6 +53,8 @@ class Reconciler {
     Duration poll_interval = std::chrono::milliseconds(500);  // of a load under way
     Duration park_after = std::chrono::seconds(2);            // a row waiting for its object's name
     Duration soft_retry_max = std::chrono::seconds(30);
+    // How long a change whose answer was lost may take to land, once the target answers again.
+    Duration settle = std::chrono::seconds(1);
   };
 
   Reconciler(Options options, const TaskProgress& progress, Executor* executor, TargetAdmin* admin,
@@ -85,7 +87,7 @@ class Reconciler {
   void ApplyCollection(const SourceCollectionPtr& collection);
   void ApplyGoneCollection(const Gone<CollectionId>& gone);
   void ApplyFullListing(const CatalogUpdate& update);
-  void CheckIdentity(const CatalogUpdate& update);
+  bool CheckIdentity(const CatalogUpdate& update);
   void BeginDrop(Object* object);
   void MarkDropped(Object* object, PartitionId partition);
   void BeginPartitionDrop(Object* object, PartitionId partition);
@@ -99,7 +101,6 @@ class Reconciler {
                                                         PartitionId partition);
 
   // reconciler_steps.cc: one step at a time towards it
-  void ApplyOnTarget(DdlStep step, Callback<Status> done);
   void Kick(CollectionId id);  // posts Step
   void KickAll();
   void Step(CollectionId id);
@@ -129,6 +130,13 @@ class Reconciler {
     });
   }
   Object* Find(CollectionId id);
+
+  // reconciler_settle.cc: not while an older change may still land
+  void ApplyOnTarget(DdlStep step, Callback<Status> done);
+  void Settle();
+  void OnSettled(uint64_t wanted);
+  bool MayChange(Object* object);
+  bool MayLook(Object* object);
 
   // reconciler_ownership.cc: whose is it
   const Object* OwnerOf(const TargetCollection& found, CollectionId except) const;
@@ -169,8 +177,13 @@ class Reconciler {
   bool catalog_seen_ = false;
   bool halted_ = false;
   uint64_t changes_in_flight_ = 0;
+  bool settled_ = true;
+  bool settling_ = false;
+  uint64_t settles_wanted_ = 1;  // how often it was doubted what is on the way
+  Backoff settle_backoff_{std::chrono::milliseconds(200), std::chrono::seconds(5)};
+  std::set<CollectionId> waiting_to_settle_;
+  std::set<std::string> databases_to_settle_;
   std::optional<SourceIdentity> identity_;
-  std::string drops_suspended_;  // why nothing may be dropped; empty: drops are allowed
   std::map<CollectionId, Object> objects_;
   std::set<CollectionId> with_barriers_;
   std::set<CollectionId> unselected_;  // live at the source, not ours

@@ -69,6 +69,10 @@ void Reconciler::EnsureDatabase(const std::string& name, Callback<Status> done) 
 
 // Makes the database on the target unless it is there; records first that it is ours.
 void Reconciler::MakeDatabase(const std::string& name) {
+  if (!settled_) {
+    databases_to_settle_.insert(name);
+    return;
+  }
   const auto finish = [this, name](const Status& status) {
     if (status.ok()) target_databases_.insert(name);
     std::vector<Callback<Status>> callbacks = std::move(creating_databases_[name]);
@@ -107,7 +111,7 @@ void Reconciler::MakeDatabase(const std::string& name) {
 }
 
 void Reconciler::DropEmptyDatabases() {
-  if (halted_ || !drops_suspended_.empty() || options_.drops == DropPolicy::kHold) return;
+  if (halted_ || !settled_ || options_.drops == DropPolicy::kHold) return;
   for (const DatabaseId id : dropped_databases_) {
     const auto it = database_records_.find(id);
     if (it == database_records_.end() || !it->second.ours) continue;

@@ -9,7 +9,6 @@
 namespace cdc {
 
 void Reconciler::RunDrop(Object* object) {
-  if (!drops_suspended_.empty()) return;
   if (options_.drops == DropPolicy::kHold || !object->OnTarget()) {
     FinishDrop(object);
     return;
@@ -107,9 +106,10 @@ void Reconciler::FinishDrop(Object* object) {
 
 // True when a partition drop is under way.
 bool Reconciler::RunPartitionDrop(Object* object) {
-  if (!drops_suspended_.empty() || object->dropped_at_source) return false;
+  if (object->dropped_at_source) return false;
   for (const auto& [partition, barrier] : object->partition_drops) {
     if (!barrier.Complete() || object->in_flight_by_partition.contains(partition)) continue;
+    if (!MayChange(object)) return true;
     const auto target = object->record->partitions.find(partition);
     std::string name;
     for (const auto& [target_name, id] : object->actual->partitions) {

@@ -107,7 +107,8 @@ void Reconciler::OnDescribed(Object* object, std::optional<TargetCollection> fou
     return;
   }
   if (object->OnTarget()) {  // it was ours and is nowhere
-    if (object->dropped_at_source) {
+    // Without a mark, but gone on both sides: a drop of an earlier life whose mark was collected.
+    if (object->dropped_at_source || object->vanished) {
       FinishDrop(object);
       return;
     }

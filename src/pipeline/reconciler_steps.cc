@@ -29,10 +29,12 @@ void Reconciler::Step(CollectionId id) {
   if (!object->described) {
     TargetName first = object->PossibleNames().front();
     if (!object->record && WaitsForName(object, first)) return;  // kicked when it is free
+    if (!MayLook(object)) return;
     DescribeObject(object, std::move(first));
     return;
   }
   if (!object->actual) {
+    if (!MayChange(object)) return;
     if (object->dropped_at_source) {
       FinishDrop(object);  // intended, never made
     } else if (object->want && object->want->IsLive()) {
@@ -40,13 +42,18 @@ void Reconciler::Step(CollectionId id) {
     }
     return;
   }
-  if (object->phase == ObjectPhase::kPending) MakeReady(object);
+  if (object->phase == ObjectPhase::kPending) {
+    // A drop of an earlier life may still land; rows would be refused then.
+    const bool dropping = object->dropped_at_source || !object->partition_drops.empty();
+    if (dropping && !MayChange(object)) return;
+    MakeReady(object);
+  }
   if (object->phase == ObjectPhase::kQuiet && object->dropped_at_source) {
     object->phase = ObjectPhase::kReady;  // not renamed any more; its rows up to the drop may flow
     host_->ResumeChannels();
   }
   if (object->drop && object->drop->Complete() && object->in_flight == 0) {
-    RunDrop(object);
+    if (MayChange(object)) RunDrop(object);
     return;
   }
   if (RunPartitionDrop(object)) return;
@@ -122,17 +129,6 @@ void Reconciler::CreateObject(Object* object) {
                      ApplyStep(intended, std::move(step), false);
                    });
                  }));
-}
-
-// Every change of the target's metadata goes through here, so that a stop can wait for those under
-// way: one that arrived after the next life has begun could undo what that did.
-void Reconciler::ApplyOnTarget(DdlStep step, Callback<Status> done) {
-  if (halted_) return;
-  ++changes_in_flight_;
-  admin_->Apply(std::move(step), alive_.Guard([this, done = std::move(done)](Status status) {
-    --changes_in_flight_;
-    done(std::move(status));
-  }));
 }
 
 // ---- steps in general -------------------------------------------------------------------------
@@ -230,6 +226,7 @@ bool Reconciler::RunPlanned(Object* object) {
     }
     return false;
   }
+  if (!MayChange(object)) return true;
   if (step->kind == DdlStep::Kind::kCreatePartition) return BeginPartition(object, *step);
   ApplyStep(object, *std::move(step), true);
   return true;
@@ -298,6 +295,10 @@ bool Reconciler::RunRename(Object* object) {
     let_rows_flow();
     return false;
   }
+  if (!MayChange(object)) {
+    let_rows_flow();
+    return true;
+  }
   TargetName next = object->name;
   if (const Object* holder = HolderOf(next, object->id)) {
     const bool holder_moves = holder->record->name != holder->name && !holder->dropped_at_source;
@@ -343,10 +344,9 @@ void Reconciler::RenameTo(Object* object, TargetName name) {
                           }
                           renamed->record->name = step.new_name;
                           renamed->record->moving_to = {};
-                          Persist(renamed, [this](Object* recorded) {
-                            KickAll();
-                            Step(recorded->id);
-                          });
+                          // The name is free, whether this can be recorded at once or not.
+                          KickAll();
+                          Persist(renamed, [this](Object* recorded) { Step(recorded->id); });
                         }));
         });
       }));

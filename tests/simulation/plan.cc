@@ -45,6 +45,12 @@ Plan Plan::FromSeed(uint64_t seed) {
   plan.target_faults.send_slow = some(0.05);
   plan.target_faults.admin_error = some(0.2);
   plan.target_faults.drain_error = some(0.1);
+  plan.point_crash = random.Chance(0.5) ? 0 : 0.5;
+  if (random.Chance(0.12)) {
+    plan.calamity = static_cast<Calamity>(1 + random.Below(plan.tasks > 1 ? 4 : 3));
+    plan.calamity_after = random.Millis(500, 4000);
+    if (plan.calamity == Calamity::kKeyLost) plan.workload.renames = false;  // its name stays taken
+  }
   plan.crash = some(0.4);
   plan.restart = some(0.15);
   plan.pause = some(0.15);
@@ -55,14 +61,16 @@ Plan Plan::FromSeed(uint64_t seed) {
 
 std::string Plan::ToString() const {
   return Format(
-      "seed {} {} tasks {} channels {}->{} shards {} collections {} ddl {} renames {} decorations "
+      "seed {} {} calamity {} tasks {} channels {}->{} shards {} collections {} ddl {} renames {} "
+      "decorations "
       "{} "
-      "memory {} crash {} restart {} pause {} outage {} send_error {} admin_error {} store_error "
+      "memory {} point_crash {} crash {} restart {} pause {} outage {} send_error {} admin_error "
+      "{} store_error "
       "{}",
-      seed, replicate ? "replicate" : "api", tasks, source.pchannels, target.pchannels,
-      workload.max_shards, workload.max_collections, workload.ddl, workload.renames,
-      workload.decorations, memory_limit, crash, restart, pause, outage, target_faults.send_error,
-      target_faults.admin_error, store_faults.error);
+      seed, replicate ? "replicate" : "api", sim::ToString(calamity), tasks, source.pchannels,
+      target.pchannels, workload.max_shards, workload.max_collections, workload.ddl,
+      workload.renames, workload.decorations, memory_limit, point_crash, crash, restart, pause,
+      outage, target_faults.send_error, target_faults.admin_error, store_faults.error);
 }
 
 }  // namespace cdc::sim

@@ -30,6 +30,12 @@ class SimLog::Reader final : public LogReader {
       Finish(RetryError("simulated: the log is unreachable"));
       return;
     }
+    const auto gone = log_->gone_.find(pchannel_);
+    if (gone != log_->gone_.end() && next_ <= gone->second) {
+      log_->told_gone_.emplace(pchannel_, log_->executor_->WallMillis());
+      Finish(FatalError("simulated: position gone", ErrorKind::kPositionGone));
+      return;
+    }
     const std::vector<Change>& entries = log_->source_->LogOf(pchannel_);
     if (next_ > entries.size()) {
       log_->source_->OnAppend(pchannel_, alive_.Guard([this] { Look(); }));
@@ -59,6 +65,10 @@ class SimLog::Reader final : public LogReader {
 
 std::unique_ptr<LogReader> SimLog::Open(const std::string& channel, LogPosition from) {
   return std::make_unique<Reader>(this, SimSource::PchannelIndex(channel), from);
+}
+
+void SimLog::Truncate() {
+  for (int i = 0; i < source_->pchannels(); ++i) gone_[i] = source_->LogOf(i).size();
 }
 
 void SimLog::Latest(std::vector<std::string> channels,
@@ -102,6 +112,15 @@ void SimCatalogFeed::List() {
     on_trouble_(OkStatus());
     listed_ = true;
     CatalogUpdate update = source_->FullListing();
+    update.cluster_id = kClusterId;
+    std::erase_if(update.collections,
+                  [&](const auto& collection) { return collection->id == faults_->lost_key; });
+    if (faults_->etcd_wiped) {
+      update = CatalogUpdate();
+      update.full = true;
+      update.cluster_id = kClusterId + 1;
+      update.revision = 3;
+    }
     // The order within an update is not promised.
     for (size_t i = update.collections.size(); i > 1; --i) {
       std::swap(update.collections[i - 1], update.collections[random_.Below(i)]);
@@ -111,12 +130,19 @@ void SimCatalogFeed::List() {
   }));
 }
 
+void SimCatalogFeed::Relist() {
+  if (!listed_) return;
+  listed_ = false;
+  List();
+}
+
 void SimCatalogFeed::Schedule() {
-  if (!listed_ || scheduled_) return;
+  if (!listed_ || scheduled_ || faults_->etcd_wiped) return;
   scheduled_ = true;
   executor_->PostAfter(random_.Chance(0.1) ? random_.Millis(100, 1500) : random_.Millis(0, 60),
                        alive_.Guard([this] {
                          scheduled_ = false;
+                         if (faults_->etcd_wiped) return;
                          if (faults_->etcd_down) {
                            on_trouble_(RetryError("simulated: etcd is away"));
                            Schedule();
@@ -140,12 +166,14 @@ void SimCatalogFeed::Schedule() {
 void SimCatalogFeed::Deliver(size_t upto) {
   if (upto <= next_) return;
   CatalogUpdate update;
-  update.cluster_id = 77;
+  update.cluster_id = kClusterId;
   std::map<CollectionId, SourceCollectionPtr> collections;
   std::set<CollectionId> gone;
   for (; next_ < upto; ++next_) {
     const CatalogEvent& event = source_->events()[next_];
     update.revision = event.revision;
+    const bool lost = event.collection && event.collection->id == faults_->lost_key;
+    if (lost) continue;
     if (event.collection) {
       collections[event.collection->id] = event.collection;
     } else if (event.database) {
@@ -178,7 +206,9 @@ void SimCatalogFeed::Refresh(CollectionId, Callback<Status> done) {
       done(RetryError("simulated: etcd is away"));
       return;
     }
-    if (listed_) {
+    if (listed_ && faults_->etcd_wiped) {
+      done(OkStatus());
+    } else if (listed_) {
       const std::weak_ptr<bool> alive = alive_.Token();
       Deliver(source_->events().size());
       if (alive.expired()) return;

@@ -171,7 +171,6 @@ void SimSource::Publish(CollectionId id) {
 CatalogUpdate SimSource::FullListing() const {
   CatalogUpdate update;
   update.full = true;
-  update.cluster_id = 77;
   update.revision = revision_;
   for (const auto& [id, database] : databases_) update.databases.push_back(database);
   for (const DatabaseId id : database_tombstones_) update.gone_databases.push_back({id, true});

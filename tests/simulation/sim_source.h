@@ -109,6 +109,7 @@ class SimSource {
   }
 
   // ---- logs
+  int pchannels() const { return options_.pchannels; }
   static std::string PchannelName(int index);
   static int PchannelIndex(const std::string& name);
   const std::vector<Change>& LogOf(int pchannel) const { return logs_[pchannel].entries; }

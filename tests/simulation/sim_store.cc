@@ -5,8 +5,31 @@
 
 namespace cdc::sim {
 
+namespace {
+
+// What a write is about, for the fault points; the rarest thing in it.
+std::string NameOf(const ProgressWrite& write) {
+  if (!write.forgotten_databases.empty()) return "store database forgotten";
+  if (!write.databases.empty()) return "store database";
+  if (!write.forgotten_objects.empty()) return "store object forgotten";
+  for (const ObjectRecord& object : write.objects) {
+    if (object.target_id == 0) return "store object intended";
+    if (!object.moving_to.collection.empty()) return "store rename intended";
+    for (const auto& [source, target] : object.partitions) {
+      if (target == 0) return "store partition intended";
+    }
+  }
+  if (!write.objects.empty()) return "store object";
+  if (write.source) return "store source identity";
+  if (!write.lanes.empty()) return "store lane fence";
+  return "store checkpoint";
+}
+
+}  // namespace
+
 void SimStore::Commit(ProgressWrite write, Callback<Status> done) {
   Pending pending{std::move(write), std::move(done), random_.Chance(faults_->error)};
+  points_->At(NameOf(pending.write) + ": called");
   pending_.push_back(std::move(pending));
   const Duration wait =
       random_.Chance(faults_->slow) ? random_.Millis(50, 800) : random_.Millis(0, 15);
@@ -25,9 +48,13 @@ void SimStore::FinishFirst() {
     return;
   }
   Apply(first.write);
+  points_->At(NameOf(first.write) + ": landed");
   // Durable is not yet known to be durable.
-  executor_->PostAfter(random_.Millis(0, 3), [life = life_, this, done = std::move(first.done)] {
-    if (life == life_) done(OkStatus());
+  executor_->PostAfter(random_.Millis(0, 3), [life = life_, this, name = NameOf(first.write),
+                                              done = std::move(first.done)] {
+    if (life != life_) return;
+    points_->At(name + ": answered");
+    done(OkStatus());
   });
 }
 
@@ -47,7 +74,13 @@ void SimStore::Apply(const ProgressWrite& write) {
     for (const ChannelCheckpoint& channel : write.channels)
       task.channels[channel.channel] = channel;
     if (write.operations) task.operations = write.operations;
-    for (const ObjectRecord& object : write.objects) task.objects[object.source_id] = object;
+    for (const ObjectRecord& object : write.objects) {
+      task.objects[object.source_id] = object;
+      for (const auto& [source, target] : object.partitions) {
+        const Timestamp now = ComposeTimestamp(executor_->WallMillis());
+        if (target != 0) recorded_.try_emplace({object.source_id, source}, now);
+      }
+    }
     for (const CollectionId id : write.forgotten_objects) task.objects.erase(id);
     for (const DatabaseRecord& database : write.databases) {
       task.databases[database.source_id] = database;
@@ -56,6 +89,13 @@ void SimStore::Apply(const ProgressWrite& write) {
     if (write.source) task.source = write.source;
   }
   Check();
+}
+
+std::optional<Timestamp> SimStore::RecordedAt(CollectionId collection,
+                                              PartitionId partition) const {
+  const auto it = recorded_.find({collection, partition});
+  if (it == recorded_.end()) return std::nullopt;
+  return it->second;
 }
 
 void SimStore::OnSentChange(const std::string& task, const std::string& channel, Timestamp ts) {

@@ -4,8 +4,10 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 
+#include "fault_points.h"
 #include "pipeline/ports.h"
 #include "sim_executor.h"
 #include "sim_random.h"
@@ -20,8 +22,9 @@ struct StoreFaults {
 
 class SimStore final : public ProgressStore {
  public:
-  SimStore(SimExecutor* executor, Random random, const StoreFaults* faults, Report* report)
-      : executor_(executor), random_(random), faults_(faults), report_(report) {}
+  SimStore(SimExecutor* executor, Random random, const StoreFaults* faults, FaultPoints* points,
+           Report* report)
+      : executor_(executor), random_(random), faults_(faults), points_(points), report_(report) {}
 
   void Commit(ProgressWrite write, Callback<Status> done) override;
 
@@ -32,6 +35,9 @@ class SimStore final : public ProgressStore {
   }
   const TaskProgress& Load(const std::string& task) const { return tasks_.at(task); }
   const std::map<std::string, Timestamp>& lanes() const { return lanes_; }
+
+  // Since when (source time) it is on record that this partition was made; nullopt: it is not.
+  std::optional<Timestamp> RecordedAt(CollectionId collection, PartitionId partition) const;
 
   // Told by the target: this was sent. Violations if no durable fence covers it.
   void OnSentChange(const std::string& task, const std::string& channel, Timestamp ts);
@@ -50,6 +56,7 @@ class SimStore final : public ProgressStore {
   SimExecutor* const executor_;
   Random random_;
   const StoreFaults* const faults_;
+  FaultPoints* const points_;
   Report* const report_;
   std::deque<Pending> pending_;
   TimePoint last_due_;
@@ -58,6 +65,7 @@ class SimStore final : public ProgressStore {
   std::map<std::string, Timestamp> lanes_;
   std::map<std::pair<std::string, std::string>, Timestamp> sent_;  // (task, channel)
   std::map<std::string, Timestamp> stamped_;
+  std::map<std::pair<CollectionId, PartitionId>, Timestamp> recorded_;
 };
 
 }  // namespace cdc::sim

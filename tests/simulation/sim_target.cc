@@ -7,7 +7,7 @@ namespace cdc::sim {
 
 SimTarget::SimTarget(TargetOptions options, SimExecutor* executor, Random random,
                      const TargetFaults* faults, const SimSource* source, SimStore* store,
-                     TaskOf task_of, Report* report)
+                     TaskOf task_of, FaultPoints* points, Report* report)
     : options_(options),
       executor_(executor),
       random_(random),
@@ -15,6 +15,7 @@ SimTarget::SimTarget(TargetOptions options, SimExecutor* executor, Random random
       source_(source),
       store_(store),
       task_of_(std::move(task_of)),
+      points_(points),
       report_(report) {}
 
 bool SimTarget::IsReadable(uint64_t seq) const {
@@ -59,8 +60,29 @@ void SimTarget::CheckBatch(const LaneBatch& batch) {
   store_->OnSentStamp(batch.lane, batch.tick);
 }
 
+namespace {
+
+// What kind of call it is, for the fault points.
+std::string NameOf(const LaneBatch& batch) {
+  bool rows = false;
+  bool drops = false;
+  bool again = false;
+  for (const LaneItem& item : batch.items) {
+    const bool row =
+        item.change.kind == ChangeKind::kInsert || item.change.kind == ChangeKind::kDelete;
+    (row ? rows : drops) = true;
+    again = again || item.replay;
+  }
+  if (again) return "send rows again";
+  if (rows) return drops ? "send rows and drops" : "send rows";
+  return drops ? "send drops" : "send tick";
+}
+
+}  // namespace
+
 void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) {
   ++calls_;
+  points_->At(NameOf(*batch) + ": called");
   report_->Trace("target: called lane {} {} items tick {}", batch->lane, batch->items.size(),
                  batch->tick);
   CheckBatch(*batch);
@@ -93,6 +115,7 @@ void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcom
         return;
       }
       const Status status = ApplyBatch(*batch, landed, Arrival::kInTime);
+      points_->At(NameOf(*batch) + ": landed");
       if (!status.ok() && fate == Fate::kFine) *result = {status, 0};
     });
   }
@@ -111,15 +134,18 @@ void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcom
     }
     report_->Trace("target: answers lane {} {} items tick {}: {}", batch->lane, batch->items.size(),
                    batch->tick, result->status.ok() ? "ok" : result->status.error().message);
+    points_->At(NameOf(*batch) + (result->status.ok() ? ": answered" : ": failed"));
     done(*result);
   });
 }
 
 void SimTarget::Drain(const std::string& lane, Callback<Status> done) {
   report_->Trace("target: drain lane {}", lane);
+  points_->At("drain: called");
   executor_->PostAfter(options_.settle + std::chrono::milliseconds(1),
                        [this, lane, life = life_, done = std::move(done)] {
                          if (life != life_) return;
+                         points_->At("drain: answered");
                          if (random_.Chance(faults_->drain_error)) {
                            done(RetryError("simulated: not quiet yet"));
                            return;

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "fault_points.h"
 #include "pipeline/ports.h"
 #include "sim_executor.h"
 #include "sim_random.h"
@@ -63,7 +64,8 @@ class SimTarget final : public TargetAdmin, public DataSink {
   // Which task a source collection belongs to.
   using TaskOf = std::function<std::string(CollectionId)>;
   SimTarget(TargetOptions options, SimExecutor* executor, Random random, const TargetFaults* faults,
-            const SimSource* source, SimStore* store, TaskOf task_of, Report* report);
+            const SimSource* source, SimStore* store, TaskOf task_of, FaultPoints* points,
+            Report* report);
 
   void ListDatabases(Callback<Result<std::vector<std::string>>> done) override;
   void Describe(TargetName name, Callback<Result<std::optional<TargetCollection>>> done) override;
@@ -75,7 +77,9 @@ class SimTarget final : public TargetAdmin, public DataSink {
   // settle.
   void Crash();
   // Makes a collection of somebody else.
-  void AddStranger(const TargetName& name, int shards);
+  void AddStranger(const TargetName& name);
+  // Somebody drops a collection without our doing.
+  void DropByOperator(CollectionId id) { collections_.erase(id); }
 
   const std::map<CollectionId, TargetState>& collections() const { return collections_; }
   const std::set<std::string>& databases() const { return databases_; }
@@ -122,6 +126,7 @@ class SimTarget final : public TargetAdmin, public DataSink {
   const SimSource* const source_;
   SimStore* const store_;
   const TaskOf task_of_;
+  FaultPoints* const points_;
   Report* const report_;
 
   std::set<std::string> databases_{kDefaultDatabase};

@@ -20,6 +20,7 @@ const TargetState* SimTarget::FindByName(const TargetName& name) const {
 void SimTarget::ListDatabases(Callback<Result<std::vector<std::string>>> done) {
   executor_->PostAfter(random_.Millis(1, 20), [this, life = life_, done = std::move(done)] {
     if (life != life_) return;
+    points_->At("list databases: answered");
     if (faults_->down || random_.Chance(faults_->admin_error)) {
       done(RetryError("simulated: the target is away", ErrorKind::kUnavailable));
       return;
@@ -31,6 +32,7 @@ void SimTarget::ListDatabases(Callback<Result<std::vector<std::string>>> done) {
 void SimTarget::Describe(TargetName name, Callback<Result<std::optional<TargetCollection>>> done) {
   executor_->PostAfter(random_.Millis(1, 20), [this, name, life = life_, done = std::move(done)] {
     if (life != life_) return;
+    points_->At("describe: answered");
     if (faults_->down || random_.Chance(faults_->admin_error)) {
       done(RetryError("simulated: the target is away", ErrorKind::kUnavailable));
       return;
@@ -49,20 +51,34 @@ void SimTarget::Apply(DdlStep step, Callback<Status> done) {
   const Duration wait = random_.Chance(0.05) ? random_.Millis(100, 800) : random_.Millis(1, 30);
   const bool fails = faults_->down || random_.Chance(faults_->admin_error);
   const bool applied = !fails || (!faults_->down && random_.Chance(0.5));
+  const bool late = fails && !applied && random_.Chance(0.3);
   const bool survives = random_.Chance(0.5);
   auto result = std::make_shared<Status>();
   const uint64_t life = life_;
+  const std::string name = std::string("apply ") + ToString(step.kind);
+  points_->At(name + ": called");
   const Duration at = std::chrono::nanoseconds(random_.Below(static_cast<uint64_t>(wait.count())));
-  executor_->PostAfter(at, [this, step, life, survives, applied, result] {
+  executor_->PostAfter(at, [this, name, step, life, survives, applied, result] {
     // A crash cuts connections: what the target had not begun by then rarely happens.
     if (!applied || (life != life_ && (!survives || executor_->Now() > settled_at_.at(life))))
       return;
     if (report_->failed()) return;
     *result = ApplyStep(step);
+    if (life == life_) points_->At(name + ": landed");
     report_->Trace("target: {}: {}", ToString(step), result->ok() ? "ok" : result->error().message);
   });
-  executor_->PostAfter(wait, [this, life, fails, result, done = std::move(done)] {
+  executor_->PostAfter(wait, [this, name, step, late, life, fails, result, done = std::move(done)] {
     if (life != life_) return;
+    if (late) {
+      const auto settle = static_cast<uint64_t>(options_.settle.count());
+      executor_->PostAfter(Duration(random_.Below(settle)), [this, step] {
+        if (report_->failed()) return;
+        const Status status = ApplyStep(step);
+        report_->Trace("target: {} LATE: {}", ToString(step),
+                       status.ok() ? "ok" : status.error().message);
+      });
+    }
+    points_->At(name + (fails || !result->ok() ? ": failed" : ": answered"));
     done(fails ? Status(RetryError("simulated: no answer", ErrorKind::kUnknownOutcome)) : *result);
   });
 }
@@ -167,27 +183,18 @@ void SimTarget::CheckDropAllowed(const TargetState& state, PartitionId source_pa
   }
   const auto ends = model.ends_at_mark.find(source_partition);
   if (ends == model.ends_at_mark.end()) return;
-  std::set<PartitionId> recorded;
-  const auto& records = store_->Load(task_of_(state.source_id)).objects;
-  if (const auto record = records.find(state.source_id); record != records.end()) {
-    for (const auto& [source, target] : record->second.partitions) {
-      const auto partition = model.meta.partitions.find(source);
-      if (target != 0 && partition != model.meta.partitions.end() &&
-          partition->second.name == "_default") {
-        recorded.insert(source);
-      }
-    }
-  }
   for (const uint64_t seq : model.messages) {
     const MessageInfo& info = source_->messages()[seq];
     if (info.position == 0 || info.position > ends->second[info.pchannel]) continue;
     if (!whole && info.partition != source_partition) continue;
-    // Rows of partitions that were not recorded as made when the drop was seen may be skipped.
-    if (whole && !recorded.contains(info.partition)) continue;
+    // The rows of a partition that was dropped before may be skipped.
+    if (whole && model.ends_at_mark.contains(info.partition)) continue;
     // Made and recorded well before the change was written: a drop that is seen before that lets
     // the rows be skipped.
     const auto made = state.made_at.find(whole ? 0 : info.partition);
-    if (made == state.made_at.end() || info.ts < made->second + ComposeTimestamp(2000)) continue;
+    const auto recorded = store_->RecordedAt(state.source_id, info.partition);
+    if (made == state.made_at.end() || !recorded) continue;
+    if (info.ts < std::max(made->second, *recorded) + ComposeTimestamp(2000)) continue;
     if (!IsApplied(seq)) {
       report_->Violation("{} (partition {}) is dropped before its message {} of ts {} was applied",
                          model.meta.name, source_partition, seq, info.ts);
@@ -301,14 +308,14 @@ Status SimTarget::IndexOrLoadStep(const DdlStep& step) {
   }
 }
 
-void SimTarget::AddStranger(const TargetName& name, int shards) {
-  databases_.insert(name.database);
-  auto source = std::make_shared<SourceCollection>();
-  source->vchannels.resize(static_cast<size_t>(shards));
-  DdlStep step;
-  step.name = name;
-  step.source = source;
-  (void)CreateCollection(step);
+void SimTarget::AddStranger(const TargetName& name) {
+  const CollectionId id = NewId();
+  TargetCollection& meta = collections_[id].meta;
+  meta.id = id;
+  meta.name = name;
+  meta.partitions["_default"] = NewId();
+  meta.vchannels.push_back(Format("tgt-dml_8_{}v0", id));
+  meta.pchannels.push_back("tgt-dml_8");
 }
 
 }  // namespace cdc::sim

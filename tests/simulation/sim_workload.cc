@@ -74,13 +74,17 @@ void Workload::DatabaseOperation() {
 
 void Workload::Ddl() {
   const std::vector<CollectionId> live = source_->Live();
-  const uint64_t dice = random_.Below(12);
+  const uint64_t dice = random_.Below(10);
   if (live.empty() || dice < 3) {
     if (live.size() < static_cast<size_t>(options_.max_collections)) CreateCollection();
     return;
   }
   const CollectionId id = Pick(live);
   const SourceCollection& meta = source_->Get(id).meta;
+  if (options_.decorations && random_.Chance(0.4)) {
+    Decorate(id);
+    return;
+  }
   if (dice < 5) {
     if (!meta.aliases.empty()) return;  // refused
     const DatabaseId database = meta.db_id;
@@ -114,10 +118,8 @@ void Workload::Ddl() {
     }
     const std::string name = Format("c{}", random_.Below(4));
     if (meta.name != "skip" && !source_->NameTaken(meta.db_id, name)) source_->Rename(id, name);
-  } else if (dice < 10) {
-    if (options_.databases) DatabaseOperation();
-  } else if (options_.decorations) {
-    Decorate(id);
+  } else if (options_.databases) {
+    DatabaseOperation();
   }
 }
 

@@ -19,14 +19,20 @@ Simulation::Simulation(const Plan& plan)
     : plan_(plan),
       random_(plan.seed),
       report_(&executor_, plan.trace),
+      points_(Random(plan.seed ^ 0xFA17ull), plan.point_crash, 8),
       source_(plan.source, &executor_, random_.Fork(), &report_),
-      store_(&executor_, random_.Fork(), &plan_.store_faults, &report_),
+      store_(&executor_, random_.Fork(), &plan_.store_faults, &points_, &report_),
       target_(
           plan.target, &executor_, random_.Fork(), &plan_.target_faults, &source_, &store_,
-          [this](CollectionId id) { return TaskOf(id)->id; }, &report_),
+          [this](CollectionId id) { return TaskOf(id)->id; }, &points_, &report_),
       log_(&source_, &executor_, random_.Fork(), &plan_.source_faults),
       workload_(WithNames(plan.workload), &source_, &executor_, random_.Fork()) {
   source_.SetMayForget([this](CollectionId id, PartitionId partition) {
+    // Known for longer than a creation takes that was begun before.
+    const SimCatalogFeed* feed = TaskOf(id)->feed;
+    if (feed == nullptr || !feed->IsUpToDate()) return false;
+    const TimePoint known = drop_known_.try_emplace({id, partition}, executor_.Now()).first->second;
+    if (executor_.Now() - known < std::chrono::seconds(2)) return false;
     const auto& records = store_.Load(TaskOf(id)->id).objects;
     const auto record = records.find(id);
     if (record == records.end()) return true;
@@ -75,7 +81,7 @@ void Simulation::StartLife() {
       &executor_, ReadGovernor::Options{plan_.memory_limit, plan_.memory_reserve});
   for (Task& task : tasks_) {
     task.stopping = false;
-    if (!task.paused) StartTask(&task);
+    if (!task.paused && task.failed.empty()) StartTask(&task);
   }
 }
 
@@ -85,6 +91,7 @@ void Simulation::StartTask(Task* task) {
   options.reconciler.task = task->id;
   options.reconciler.mode = plan_.replicate ? TargetMode::kReplicate : TargetMode::kApi;
   options.reconciler.selection = task->selection;
+  options.reconciler.settle = plan_.target.settle + std::chrono::milliseconds(1);
   options.channel.read_bytes = plan_.read_bytes;
   Replication::Ports ports;
   ports.log = &log_;
@@ -98,9 +105,7 @@ void Simulation::StartTask(Task* task) {
   ports.store = &store_;
   task->running =
       std::make_unique<Replication>(options, store_.Load(task->id), &executor_, std::move(ports),
-                                    [this, task](const Error& error) {
-                                      report_.Violation("{} failed: {}", task->id, error.message);
-                                    });
+                                    [this, task](const Error& error) { OnFailed(task, error); });
   task->running->Start();
 }
 
@@ -121,6 +126,14 @@ void Simulation::Crash() {
   EndLife();  // what its last breath sends is in flight like the rest
   store_.Crash();
   target_.Crash();
+}
+
+// At a fault point, also in the middle of a clean stop.
+void Simulation::CrashAtPoint() {
+  if (!points_.due() || !up_) return;
+  report_.Trace("---- at {}", points_.name());
+  Crash();
+  points_.Crashed();
 }
 
 void Simulation::StopTask(Task* task, std::function<void()> done) {
@@ -166,14 +179,14 @@ void Simulation::PauseTask(Task* task) {
   StopTask(task, [] {});
   executor_.PostAfter(random_.Millis(1, 4000), [this, task] {
     task->paused = false;
-    if (up_ && !stopping_ && !task->running) {
+    if (up_ && !stopping_ && !task->running && task->failed.empty()) {
       report_.Trace("---- resume {}", task->id);
       StartTask(task);
     } else if (task->running) {
       task->paused = true;  // still stopping: once more, later
       executor_.PostAfter(std::chrono::seconds(4), [this, task] {
         task->paused = false;
-        if (up_ && !stopping_ && !task->running) StartTask(task);
+        if (up_ && !stopping_ && !task->running && task->failed.empty()) StartTask(task);
       });
     }
   });
@@ -214,9 +227,13 @@ void Simulation::Trouble() {
 void Simulation::Heal() {
   report_.Trace("---- heal");
   healed_ = true;
+  points_.Heal();
   workload_.Stop();
   source_.StopTombstones();
-  plan_.source_faults = {};
+  SourceFaults lasting;
+  lasting.etcd_wiped = plan_.source_faults.etcd_wiped;
+  lasting.lost_key = plan_.source_faults.lost_key;
+  plan_.source_faults = lasting;
   plan_.store_faults = {};
   plan_.target_faults = {};
 }
@@ -225,7 +242,10 @@ bool Simulation::RunFor(Duration time) {
   const TimePoint end = executor_.Now() + time;
   bool reached = false;
   executor_.PostAfter(time, [&reached] { reached = true; });
-  while (!reached && !report_.failed() && executor_.Now() <= end) executor_.RunOne();
+  while (!reached && !report_.failed() && executor_.Now() <= end) {
+    executor_.RunOne();
+    CrashAtPoint();
+  }
   if (executor_.events() > 20'000'000) report_.Violation("too many events: a busy loop?");
   while (!reached && report_.failed() && executor_.RunOne()) {
   }
@@ -250,22 +270,26 @@ std::map<std::string, TaskProgress> Simulation::FirstProgress() const {
 
 Outcome Simulation::Run() {
   workload_.Prepare();
+  target_.AddStranger({kDefaultDatabase, "somebody_elses"});
   (void)RunFor(std::chrono::milliseconds(300));
   for (auto& [id, progress] : FirstProgress()) store_.Create(id, std::move(progress));
   StartLife();
   workload_.Start();
   Trouble();
   Probe();
+  if (plan_.calamity != Calamity::kNone) {
+    executor_.PostAfter(plan_.calamity_after, [this] { Strike(); });
+  }
   (void)RunFor(plan_.length);
   Heal();
   std::string difference = "never compared";
   for (int second = 0; second < 90 && !report_.failed() && !difference.empty(); ++second) {
     (void)RunFor(std::chrono::seconds(1));
-    difference = Difference();
+    difference = plan_.calamity == Calamity::kNone ? Difference() : CheckCalamity();
   }
   if (!report_.failed() && difference.empty()) {  // and it stays so
     (void)RunFor(std::chrono::seconds(8));
-    difference = Difference();
+    difference = plan_.calamity == Calamity::kNone ? Difference() : CheckCalamity();
   }
   if (!report_.failed() && !difference.empty()) {
     report_.Violation("not equal in the end: {}\n{}", difference, Dump());
@@ -278,6 +302,7 @@ Outcome Simulation::Run() {
   outcome.replayed = target_.replayed();
   outcome.late = target_.late();
   outcome.calls = target_.calls();
+  outcome.points = points_.counts();
   return outcome;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "fault_points.h"
 #include "pipeline/lane_set.h"
 #include "pipeline/read_governor.h"
 #include "pipeline/replication.h"
@@ -23,6 +24,16 @@ namespace cdc::sim {
 inline constexpr Duration kProbeInterval = std::chrono::milliseconds(250);
 // What a source of these simulations may write to its log before the tick that covers it.
 inline constexpr size_t kUntickedBytes = 64 << 10;
+
+// What no replication can get over by itself; at most one in a run.
+enum class Calamity {
+  kNone,
+  kLogTruncated,  // the log no longer holds what was not read yet: the task must fail
+  kEtcdWiped,     // nothing may be dropped, and the task says so
+  kKeyLost,       // a collection's key is gone from etcd without a mark: it is kept on the target
+  kOperatorDrop,  // somebody drops a collection of the second task on the target: the first goes on
+};
+const char* ToString(Calamity calamity);
 
 struct Plan {
   uint64_t seed = 0;
@@ -44,6 +55,9 @@ struct Plan {
   double pause = 0;    // of one task
   double outage = 0;   // of the target
   double etcd_outage = 0;
+  double point_crash = 0;  // see FaultPoints
+  Calamity calamity = Calamity::kNone;
+  Duration calamity_after{};
   Duration length = std::chrono::seconds(8);
 
   // Everything follows from the seed.
@@ -59,6 +73,7 @@ struct Outcome {
   uint64_t replayed = 0;
   uint64_t late = 0;
   uint64_t calls = 0;
+  std::map<std::string, FaultPoints::Count> points;
 };
 
 class Simulation {
@@ -76,12 +91,15 @@ class Simulation {
     size_t safe_checked = 0;         // messages below were seen readable
     bool paused = false;
     bool stopping = false;
+    std::string failed;        // why; it stays so
+    bool knew_source = false;  // before its etcd was wiped
   };
 
   void StartLife();
   void StartTask(Task* task);
   void EndLife();
   void Crash();
+  void CrashAtPoint();
   void StopAll();
   void StopTask(Task* task, std::function<void()> done);
   void PauseTask(Task* task);
@@ -90,6 +108,9 @@ class Simulation {
   void CheckSafeTime(Task* task);
   void CheckMemory();
   void Heal();
+  void Strike();
+  void OnFailed(Task* task, const Error& error);
+  std::string CheckCalamity() const;
   bool RunFor(Duration time);
   std::string Difference() const;
   std::string CompareCollection(const ModelCollection& model, const TargetState& target) const;
@@ -101,6 +122,7 @@ class Simulation {
   SimExecutor executor_;
   Random random_;
   Report report_;
+  FaultPoints points_;
   SimSource source_;
   SimStore store_;
   SimTarget target_;
@@ -113,6 +135,7 @@ class Simulation {
   bool up_ = false;
   bool stopping_ = false;
   bool healed_ = false;
+  std::map<std::pair<CollectionId, PartitionId>, TimePoint> drop_known_;
 };
 
 }  // namespace cdc::sim

@@ -26,7 +26,7 @@ Outcome RunSeed(uint64_t seed, bool faults) {
     plan.source_faults = {};
     plan.store_faults = {};
     plan.target_faults = {};
-    plan.crash = plan.restart = plan.pause = plan.outage = plan.etcd_outage = 0;
+    plan.point_crash = plan.crash = plan.restart = plan.pause = plan.outage = plan.etcd_outage = 0;
   }
   plan.trace = std::getenv("CDC_SIM_TRACE") != nullptr;
   Simulation simulation(plan);
@@ -60,6 +60,15 @@ TEST_P(SimulationTest, EverySeedEndsEqual) {
     all.replayed += outcome.replayed;
     all.rows += outcome.rows;
     all.late += outcome.late;
+    for (const auto& [name, count] : outcome.points) {
+      all.points[name].passed += count.passed;
+      all.points[name].crashed += count.crashed;
+    }
+  }
+  if (std::getenv("CDC_SIM_POINTS") != nullptr) {
+    for (const auto& [name, count] : all.points) {
+      std::printf("point %lu %lu %s\n", count.crashed, count.passed, name.c_str());
+    }
   }
   // The faults did happen.
   EXPECT_GT(all.rows, 0u);

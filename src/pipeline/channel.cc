@@ -4,7 +4,6 @@
 #include <utility>
 
 namespace cdc {
-
 Channel::Channel(ChannelCheckpoint start, Options options, Executor* executor, LogSource* log,
                  LaneSet* lanes, ReadGovernor* governor, ChannelHost* host)
     : name_(start.channel),
@@ -213,6 +212,7 @@ bool Channel::PumpFront() {
   const bool replay = moved.ts <= start_.fence;
   host_->OnDelivered(this, light, replay);
   sent_.emplace(token, Sent{std::move(light), bytes});
+  sent_bytes_ += bytes;
   highest_handed_ = std::max(highest_handed_, moved.ts);
   edge->second.lane->Enqueue(edge->second.id, std::move(moved), std::move(routing.to), token,
                              replay);
@@ -221,26 +221,39 @@ bool Channel::PumpFront() {
 
 // Nothing is handed to a lane before the fence that covers it is durable.
 bool Channel::FenceCovers(Timestamp ts) {
-  if (ts + options_.fence_ahead / 2 > fence_) ExtendFence(std::max(ts, tick_));
-  return ts <= fence_;
+  if (ts > fence_soon_) ExtendFence();
+  fenced_off_ = ts > fence_;
+  return !fenced_off_;
 }
 
-void Channel::ExtendFence(Timestamp ts) {
-  if (fence_writing_) return;
+// Up to the change that fills half of the window, or a little beyond what has been read.
+void Channel::ExtendFence() {
+  if (fence_writing_ || sent_bytes_ >= options_.window_bytes / 2) return;
+  Timestamp fence = 0;
+  Timestamp soon = 0;
+  size_t bytes = 0;
+  for (const TrackedChange& change : ready_) {
+    bytes += change.change.MemoryUsage();
+    fence = change.change.ts;
+    if (bytes < options_.window_bytes / 4) soon = fence;
+    if (bytes >= options_.window_bytes / 2) break;
+  }
+  if (bytes < options_.window_bytes / 2) {
+    // While catching up there may be any amount of rows in what comes next.
+    const std::chrono::milliseconds age(executor_->clock().WallMillis() - PhysicalMillis(tick_));
+    const uint64_t ahead = age > options_.behind ? 0 : options_.fence_ahead;
+    fence = std::max(fence, tick_) + ahead;
+    soon = fence - ahead / 2;
+  }
+  fence_soon_ = fence > fence_ ? soon : fence;
+  if (fence <= fence_) return;
   fence_writing_ = true;
-  // Catching up covers hours of source time in seconds: a longer reach spares a disk write for
-  // every two seconds of them.
-  const TimePoint now = executor_->clock().Now();
-  const bool soon = fence_step_ != 0 && now - fence_written_at_ < std::chrono::milliseconds(500);
-  fence_step_ = soon ? std::min(fence_step_ * 2, options_.max_fence_ahead) : options_.fence_ahead;
-  fence_written_at_ = now;
+  fence_asked_ = std::max(fence_asked_, fence);
   ChannelCheckpoint checkpoint = Checkpoint();
-  checkpoint.fence = ts + fence_step_;
-  const Timestamp fence = fence_asked_ = std::max(fence_asked_, checkpoint.fence);
-  checkpoint.fence = fence;
-  host_->Persist(checkpoint, alive_.Guard([this, fence](Status status) {
+  host_->Persist(checkpoint, alive_.Guard([this, fence = checkpoint.fence](Status status) {
     fence_writing_ = false;
     if (!status.ok()) {
+      fence_soon_ = 0;
       executor_->PostAfter(std::chrono::milliseconds(200), alive_.Guard([this] { Pump(); }));
       return;
     }
@@ -266,9 +279,11 @@ void Channel::OnLaneAcked(uint64_t token) {
   if (it == sent_.end()) return;
   const Sent sent = std::move(it->second);
   sent_.erase(it);
+  sent_bytes_ -= sent.bytes;
   Finish(token, sent.bytes);
   governor_->SetHanded(governor_id_, !ready_.empty() || !sent_.empty());
   host_->OnAcked(this, sent.change, sent.bytes);
+  if (fenced_off_ && !holding_) Pump();
 }
 
 void Channel::OnCollectionRefused(CollectionId collection, const Error& error) {

@@ -60,8 +60,14 @@ class Channel final : public LaneClient {
  public:
   struct Options {
     size_t read_bytes = 1 << 20;
+    // The window that a crash leaves to be replayed: what was handed on and not acknowledged, and
+    // what the fence covers besides; in source time beyond what has been read, and in bytes. What
+    // was acknowledged behind a drop that is not through yet comes on top: to hold it back as well
+    // could hold back what the drop waits for.
     uint64_t fence_ahead = ComposeTimestamp(2000);
-    uint64_t max_fence_ahead = ComposeTimestamp(600'000);
+    size_t window_bytes = 16 << 20;  // half of it each
+    // While the last tick is older than this, nothing is fenced beyond what has been read.
+    Duration behind = std::chrono::seconds(5);
     Duration retry_initial = std::chrono::milliseconds(100);
     Duration retry_max = std::chrono::seconds(5);
   };
@@ -118,7 +124,7 @@ class Channel final : public LaneClient {
   void Pump();
   bool PumpFront();
   bool FenceCovers(Timestamp ts);
-  void ExtendFence(Timestamp ts);
+  void ExtendFence();
   void AdvanceEdges();
   void Finish(uint64_t token, size_t bytes);
 
@@ -149,13 +155,14 @@ class Channel final : public LaneClient {
   Timestamp fence_ = 0;        // durable
   Timestamp fence_asked_ = 0;  // on its way to the store: later checkpoints must not lower it
   bool fence_writing_ = false;
-  uint64_t fence_step_ = 0;  // how far ahead the next fence goes; grows while catching up
-  TimePoint fence_written_at_;
+  Timestamp fence_soon_ = 0;  // beyond it the next fence is asked for
+  bool fenced_off_ = false;   // the first change in `ready_` waits for the fence
   struct Sent {
     Change change;
     size_t bytes = 0;
   };
   std::map<uint64_t, Sent> sent_;  // by token: delivered, not acknowledged
+  size_t sent_bytes_ = 0;
   std::map<std::string, EdgeRef> edges_;
   ReadGovernor::Id governor_id_ = 0;
   Alive alive_;

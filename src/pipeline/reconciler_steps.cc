@@ -312,6 +312,15 @@ bool Reconciler::RunRename(Object* object) {
     }
     next = object->SwapName();
   }
+  if (next.database != object->record->name.database && !object->actual->aliases.empty()) {
+    DdlStep step;  // refused while it has aliases; the source's had none either
+    step.kind = DdlStep::Kind::kDropAlias;
+    step.name = object->record->name;
+    step.alias = *object->actual->aliases.begin();
+    let_rows_flow();
+    ApplyStep(object, std::move(step), false);
+    return true;
+  }
   object->phase = ObjectPhase::kQuiet;
   if (object->in_flight > 0) return true;  // kicked by the last acknowledgement
   RenameTo(object, std::move(next));

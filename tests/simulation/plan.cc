@@ -34,6 +34,10 @@ Plan Plan::FromSeed(uint64_t seed) {
     plan.memory_reserve = 2 << 10;
     plan.read_bytes = 4 << 10;
   }
+  if (random.Chance(0.3)) {
+    plan.window_bytes = 4 << 10;
+    plan.fence_ahead_ms = 200;
+  }
   const double harm = random.Chance(0.15) ? 0 : random.Chance(0.5) ? 0.3 : 1.0;
   const auto some = [&](double rate) { return random.Chance(0.6) ? rate * harm : 0.0; };
   plan.source_faults.read_error = some(0.03);

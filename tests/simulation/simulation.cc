@@ -93,6 +93,9 @@ void Simulation::StartTask(Task* task) {
   options.reconciler.selection = task->selection;
   options.reconciler.settle = plan_.target.settle + std::chrono::milliseconds(1);
   options.channel.read_bytes = plan_.read_bytes;
+  options.channel.window_bytes = plan_.window_bytes;
+  options.channel.fence_ahead = ComposeTimestamp(plan_.fence_ahead_ms);
+  options.channel.behind = std::chrono::milliseconds(plan_.fence_ahead_ms * 5 / 2);
   Replication::Ports ports;
   ports.log = &log_;
   auto feed =

@@ -47,6 +47,8 @@ struct Plan {
   size_t memory_limit = 128 << 20;
   size_t memory_reserve = 1 << 20;
   size_t read_bytes = 1 << 20;
+  size_t window_bytes = 8 << 20;
+  int64_t fence_ahead_ms = 2000;
   SourceFaults source_faults;
   StoreFaults store_faults;
   TargetFaults target_faults;

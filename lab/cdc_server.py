@@ -153,8 +153,12 @@ class Task:
     def pause(self) -> None:
         self.server.request("pause", {"task_id": self.task_id})
 
-    def resume(self) -> None:
-        self.server.request("resume", {"task_id": self.task_id})
+    def resume(self, **options: Any) -> None:
+        self.server.request("resume", {"task_id": self.task_id, **options})
+
+    def rewind(self, to_ms: int) -> None:
+        """Sets the paused task back to a time of the source's clock, in Unix milliseconds."""
+        self.server.request("position", {"task_id": self.task_id, "rewind_to_ms": to_ms})
 
     def delete(self) -> None:
         self.server.request("delete", {"task_id": self.task_id})

@@ -179,15 +179,29 @@ class Chaos:
     def _compare_rows(self, side: Side, db: str, name: str) -> None:
         source = Place(self.stack.source_client, db, name)
         target = side.target.place(side.running(), db, name)
-        self.source_rows += source.client.count(db, name)
-        side.rows += target.client.count(db, name, at=target.at)
         traits = side.target.traits
         writer = next((w for w in self.writers if w.prefix == name), None)
-        if isinstance(writer, RowsWriter) and writer.kind == "text_keys":
-            keys: dict[str | None, list[Key]] = dict(writer.tried)
-            side.differences += compare_rows(source, target, keys, traits)
-        else:
-            side.differences += compare_by_scan(source, target, traits)
+        counted: tuple[int, int] = (0, 0)
+        found: list[str] = []
+
+        def read() -> bool:
+            # A target that has just loaded may need minutes before it can be read at a given time.
+            nonlocal counted, found
+            counted = (
+                source.client.count(db, name),
+                target.client.count(db, name, at=target.at),
+            )
+            if isinstance(writer, RowsWriter) and writer.kind == "text_keys":
+                keys: dict[str | None, list[Key]] = dict(writer.tried)
+                found = compare_rows(source, target, keys, traits)
+            else:
+                found = compare_by_scan(source, target, traits)
+            return True
+
+        until(f"{db}.{name} can be read on both sides", read, SETTLE_LIMIT)
+        self.source_rows += counted[0]
+        side.rows += counted[1]
+        side.differences += found
 
     # --- report -------------------------------------------------------------------------------
 

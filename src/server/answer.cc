@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
+#include "base/wire.h"
+
 namespace cdc {
 namespace {
 
@@ -34,6 +37,23 @@ json ProgressOf(const TaskStatus& task) {
           {"rows_deleted", task.counters.rows_deleted},
           {"rows_replayed", task.counters.rows_replayed},
           {"collections", collections}};
+}
+
+json PositionToJson(CollectionId collection, const std::string& channel, const LogPosition& seek,
+                    Timestamp time) {
+  WireWriter position;  // msgpb.MsgPosition: 1 channel_name, 2 msgID
+  position.Bytes(1, channel);
+  if (seek.kind != LogPosition::Kind::kEarliest) {
+    std::string id(8, '\0');
+    for (size_t i = 0; i < 8; ++i) id[i] = static_cast<char>(seek.id.minor >> (8 * i));
+    position.Bytes(2, id);
+  }
+  const int64_t ms = PhysicalMillis(time);
+  return {{"collection_id", collection},
+          {"channel_name", channel},
+          {"time", ms},
+          {"tt", ComposeTimestamp(ms + 1)},
+          {"msg_id", Base64(position.str())}};
 }
 
 json TaskToJson(const TaskStatus& task) {
@@ -85,6 +105,26 @@ std::string TaskListAnswer(const std::vector<TaskStatus>& tasks) {
   json list = json::array();
   for (const TaskStatus& task : tasks) list.push_back(TaskToJson(task));
   return Success({{"tasks", list}});
+}
+
+std::string PositionAnswer(const std::vector<TaskProgress>& tasks,
+                           const std::string& operation_topic) {
+  json positions = json::array();
+  json operations = json::array();
+  for (const TaskProgress& task : tasks) {
+    for (const auto& [id, object] : task.objects) {
+      for (const std::string& channel : object.pchannels) {
+        const auto at = task.channels.find(channel);
+        if (at == task.channels.end()) continue;
+        positions.push_back(PositionToJson(id, channel, at->second.seek, at->second.filter));
+      }
+    }
+    if (!task.operations) continue;
+    operations.push_back(PositionToJson(-10, operation_topic, *task.operations, 0));
+  }
+  return Success({{"positions", positions.empty() ? json() : positions},
+                  {"op_positions", operations.empty() ? json() : operations},
+                  {"target_positions", json()}});
 }
 
 std::string MaintenanceAnswer(const std::string& text) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/ports.h"
 #include "server/task_status.h"
 
 namespace cdc {
@@ -23,7 +24,12 @@ std::string ErrorAnswer(int code, const std::string& message);
 std::string CreatedAnswer(const std::string& task_id);             // data {"task_id":id}
 std::string TaskAnswer(const TaskStatus& task);                    // data {"task":Task}
 std::string TaskListAnswer(const std::vector<TaskStatus>& tasks);  // data {"tasks":[Task...]}
-std::string MaintenanceAnswer(const std::string& text);            // data {"State":text}
+// data {"positions":[P...],"op_positions":[P...],"target_positions":null}: where reading would
+// begin again. P = {collection_id, channel_name, time (ms), tt, msg_id (base64 of a MsgPosition)};
+// collection_id -10 stands for the operation topic, which has no time.
+std::string PositionAnswer(const std::vector<TaskProgress>& tasks,
+                           const std::string& operation_topic);
+std::string MaintenanceAnswer(const std::string& text);  // data {"State":text}
 // GET /healthz: {"status":"ok","tasks":{"total":n,"running":n,"paused":n,"warning":n,"failed":n}}
 std::string HealthAnswer(const std::vector<TaskStatus>& tasks);
 

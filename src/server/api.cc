@@ -99,7 +99,7 @@ Result<std::string> Api::Run(const CdcRequest& request) {
     case RequestType::kPause:
       return AnswerOf(tasks_->Pause(task), task);
     case RequestType::kResume:
-      return AnswerOf(tasks_->Resume(task), task);
+      return AnswerOf(tasks_->Resume(task, request.accept_source), task);
     case RequestType::kGet: {
       Result<TaskStatus> status = tasks_->Get(task);
       if (status.ok()) return TaskAnswer(*status);
@@ -111,12 +111,27 @@ Result<std::string> Api::Run(const CdcRequest& request) {
       return TaskListAnswer(tasks);
     }
     case RequestType::kPosition:
-      return FatalError("the position request is not supported yet; 'get' shows the progress",
-                        ErrorKind::kUnsupported);
+      return Position(request);
     case RequestType::kMaintenance:
       return MaintenanceAnswer(Maintain(request));
   }
   return InvalidError("unknown request");
+}
+
+// Of one task, or of all.
+Result<std::string> Api::Position(const CdcRequest& request) {
+  if (request.rewind_to_ms != 0) {
+    const Status status = tasks_->Rewind(request.task_id, request.rewind_to_ms);
+    if (!status.ok()) return WithNotFound(status.error(), request.task_id);
+  }
+  std::vector<TaskProgress> all;
+  CDC_ASSIGN_OR_RETURN(const std::vector<TaskStatus> tasks, tasks_->List());
+  for (const TaskStatus& task : tasks) {
+    if (!request.task_id.empty() && task.id != request.task_id) continue;
+    CDC_ASSIGN_OR_RETURN(TaskProgress progress, tasks_->Progress(task.id));
+    all.push_back(std::move(progress));
+  }
+  return PositionAnswer(all, options_.limits.replicate_channel);
 }
 
 Result<std::string> Api::Create(TaskSpec spec) {

@@ -38,6 +38,15 @@ class FakeTasks final : public TaskService {
     if (task == nullptr) return TaskNotFound(id);
     return *task;
   }
+  Status Rewind(const std::string& id, int64_t to_ms) override {
+    if (Find(id) == nullptr) return TaskNotFound(id);
+    rewound_to = to_ms;
+    return OkStatus();
+  }
+  Result<TaskProgress> Progress(const std::string& id) override {
+    if (Find(id) == nullptr) return TaskNotFound(id);
+    return progress;
+  }
   Status Pause(const std::string& id) override {
     TaskStatus* task = Find(id);
     if (task == nullptr) return TaskNotFound(id);
@@ -45,7 +54,8 @@ class FakeTasks final : public TaskService {
     task->state = TaskState::kPaused;
     return OkStatus();
   }
-  Status Resume(const std::string& id) override {
+  Status Resume(const std::string& id, bool accept_source) override {
+    accepted_source = accept_source;
     TaskStatus* task = Find(id);
     if (task == nullptr) return TaskNotFound(id);
     if (task->state == TaskState::kRunning) return TaskHasRunning(id);
@@ -66,6 +76,9 @@ class FakeTasks final : public TaskService {
     return nullptr;
   }
   std::vector<TaskStatus> tasks;
+  bool accepted_source = false;
+  int64_t rewound_to = 0;
+  TaskProgress progress;
   std::optional<Error> create_error;
   std::optional<Error> list_error;
 };
@@ -233,10 +246,40 @@ TEST_F(ApiTest, Maintenance) {
             "unsupported operation: fly");
 }
 
-TEST_F(ApiTest, PositionSaysThatItIsMissing) {
-  const json answer = Cdc("position", {{"task_id", ""}});
-  EXPECT_EQ(answer["code"], 400);
-  EXPECT_THAT(answer["message"].get<std::string>(), HasSubstr("not supported yet"));
+// The answer's shape is that of the existing Milvus-CDC.
+TEST_F(ApiTest, Position) {
+  EXPECT_EQ(
+      Cdc("position", {{"task_id", ""}})["data"],
+      (json{{"positions", nullptr}, {"op_positions", nullptr}, {"target_positions", nullptr}}));
+  ASSERT_EQ(CreateTask("t")["code"], 200);
+  const LogPosition after{LogPosition::Kind::kAfter, {0, 0x0102}};
+  tasks_.progress.channels["ch"] = {"ch", after, ComposeTimestamp(5), 0};
+  ObjectRecord object;
+  object.pchannels = {"ch"};
+  tasks_.progress.objects[7] = object;
+  const json found = Cdc("position", {{"task_id", "t"}})["data"]["positions"];
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0], (json{{"collection_id", 7},
+                            {"channel_name", "ch"},
+                            {"time", 5},
+                            {"tt", ComposeTimestamp(6)},
+                            {"msg_id", "CgJjaBIIAgEAAAAAAAA="}}));
+  EXPECT_EQ(tasks_.rewound_to, 0);
+}
+
+TEST_F(ApiTest, Rewind) {
+  EXPECT_THAT(Cdc("position", {{"task_id", "t"}, {"rewind_to_ms", 1700000000000}})["message"],
+              HasSubstr("not found the task"));
+  ASSERT_EQ(CreateTask("t")["code"], 200);
+  EXPECT_EQ(Cdc("position", {{"task_id", "t"}, {"rewind_to_ms", 1700000000000}})["code"], 200);
+  EXPECT_EQ(tasks_.rewound_to, 1700000000000);
+}
+
+TEST_F(ApiTest, ResumeMayAcceptTheSource) {
+  ASSERT_EQ(CreateTask("t")["code"], 200);
+  Cdc("pause", {{"task_id", "t"}});
+  Cdc("resume", {{"task_id", "t"}, {"accept_source", true}});
+  EXPECT_TRUE(tasks_.accepted_source);
 }
 
 TEST_F(ApiTest, Health) {

@@ -22,7 +22,15 @@ class Tasks final : public TaskService {
   Result<std::vector<TaskStatus>> List() override { return manager_.List(); }
   Result<TaskStatus> Get(const std::string& task) override { return manager_.Get(task); }
   Status Pause(const std::string& task) override { return manager_.Pause(task); }
-  Status Resume(const std::string& task) override { return manager_.Resume(task); }
+  Status Resume(const std::string& task, bool accept_source) override {
+    return manager_.Resume(task, accept_source);
+  }
+  Status Rewind(const std::string& task, int64_t to_ms) override {
+    return manager_.Rewind(task, to_ms);
+  }
+  Result<TaskProgress> Progress(const std::string& task) override {
+    return manager_.Progress(task);
+  }
   Status Delete(const std::string& task) override { return manager_.Delete(task); }
   void Stop() override { manager_.Stop(); }
 

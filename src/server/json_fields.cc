@@ -57,13 +57,22 @@ void JsonFields::Flag(const char* key, bool* out) {
 }
 
 void JsonFields::Number(const char* key, int* out) {
+  int64_t number = *out;
+  Number(key, &number);
+  if (number < std::numeric_limits<int>::min() || number > std::numeric_limits<int>::max()) {
+    return WrongType(FullName(key), "a whole number");
+  }
+  *out = static_cast<int>(number);
+}
+
+void JsonFields::Number(const char* key, int64_t* out) {
   const json* value = Find(key);
   if (value == nullptr) return;
+  constexpr double kExact = 9007199254740992.0;
   const double number = value->is_number() ? value->get<double>() : std::nan("");
-  const bool fits = number >= std::numeric_limits<int>::min() &&
-                    number <= std::numeric_limits<int>::max() && number == std::floor(number);
+  const bool fits = number >= -kExact && number <= kExact && number == std::floor(number);
   if (!fits) return WrongType(FullName(key), "a whole number");
-  *out = static_cast<int>(number);
+  *out = static_cast<int64_t>(number);
 }
 
 void JsonFields::TextMap(const char* key, std::map<std::string, std::string>* out) {

@@ -26,6 +26,7 @@ class JsonFields {
   void Text(const char* key, std::string* out);
   void Flag(const char* key, bool* out);
   void Number(const char* key, int* out);
+  void Number(const char* key, int64_t* out);  // below 2^53, as JSON readers keep it
   void TextMap(const char* key, std::map<std::string, std::string>* out);
   void TextList(const char* key, std::vector<std::string>* out);
   // A key of any type that is accepted and has no effect.

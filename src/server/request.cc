@@ -64,6 +64,14 @@ void ReadData(const json& data, CdcRequest* request, CreateFields* fields, Field
       params.Text("log_level", &request->log_level);
       return;  // parameters of other operations: answered as unsupported, not as unknown
     }
+    case RequestType::kResume:
+      section.Text("task_id", &request->task_id);
+      section.Flag("accept_source", &request->accept_source);
+      break;
+    case RequestType::kPosition:
+      section.Text("task_id", &request->task_id);
+      section.Number("rewind_to_ms", &request->rewind_to_ms);
+      break;
     case RequestType::kCreate:
     case RequestType::kList:
       break;

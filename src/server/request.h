@@ -11,7 +11,8 @@
 //    positions at the top, channel_num) are accepted and have none;
 //  - what is not supported yet and would change what is copied (positions, use_start_position,
 //    rpc_channel_info.position, enable_user_role, ignore_partition, kafka) is refused, never
-//    ignored.
+//    ignored;
+//  - resume takes accept_source (bool), position takes rewind_to_ms (number).
 #pragma once
 
 #include <string>
@@ -44,6 +45,8 @@ struct CdcRequest {
   TaskSpec create;                // kCreate; its id is empty if none was asked for
   std::string task_id;            // kDelete, kPause, kResume, kGet, kPosition
   bool ignore_not_found = false;  // kDelete
+  bool accept_source = false;     // kResume
+  int64_t rewind_to_ms = 0;       // kPosition: set the task back to then; 0: only tell
   std::string operation;          // kMaintenance
   std::string log_level;          // kMaintenance, set_log_level; empty: not given
 };

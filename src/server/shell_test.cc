@@ -28,7 +28,9 @@ class IdleTasks : public TaskService {
   Result<std::vector<TaskStatus>> List() override { return std::vector<TaskStatus>{}; }
   Result<TaskStatus> Get(const std::string& id) override { return TaskNotFound(id); }
   Status Pause(const std::string& id) override { return TaskNotFound(id); }
-  Status Resume(const std::string& id) override { return TaskNotFound(id); }
+  Status Resume(const std::string& id, bool) override { return TaskNotFound(id); }
+  Status Rewind(const std::string& id, int64_t) override { return TaskNotFound(id); }
+  Result<TaskProgress> Progress(const std::string& id) override { return TaskNotFound(id); }
   Status Delete(const std::string& id) override { return TaskNotFound(id); }
   void Stop() override {}
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "base/thread_executor.h"
 #include "client/etcd/etcd_client.h"
 #include "client/rocksmq/rocksmq_log.h"
 #include "source/catalog_feed.h"
@@ -66,6 +67,40 @@ Result<std::map<std::string, LogPosition>> SourceRuntime::LatestPositions(
                       ErrorKind::kUnavailable);
   }
   return future.get();
+}
+
+Result<std::map<std::string, Timestamp>> SourceRuntime::OldestHeld(
+    const std::set<std::string>& channels, Duration timeout) const {
+  CDC_ASSIGN_OR_RETURN(const auto ends, LatestPositions(channels, timeout));
+  std::map<std::string, Timestamp> oldest;
+  ThreadExecutor executor("cdc-oldest");
+  const std::unique_ptr<LogSource> log = OpenLog(&executor);
+  for (const std::string& name : channels) {
+    const auto end = ends.find(name);
+    if (end == ends.end() || end->second.kind == LogPosition::Kind::kEarliest) continue;
+    using Answer = Result<std::vector<Change>>;
+    auto promise = std::make_shared<std::promise<Answer>>();
+    auto future = promise->get_future();
+    auto reader = std::make_shared<std::unique_ptr<LogReader>>();
+    executor.Post([&log, name, reader, promise] {
+      *reader = log->Open(name, LogPosition{});
+      (*reader)->Read(1, [promise](Answer answer) { promise->set_value(std::move(answer)); });
+    });
+    const bool answered = future.wait_for(timeout) == std::future_status::ready;
+    auto closed = std::make_shared<std::promise<void>>();
+    executor.Post([reader, closed] {
+      reader->reset();
+      closed->set_value();
+    });
+    closed->get_future().wait();
+    if (!answered) {
+      return RetryError(Format("channel {} of the message store does not answer", name),
+                        ErrorKind::kUnavailable);
+    }
+    CDC_ASSIGN_OR_RETURN(const std::vector<Change> first, future.get());
+    if (!first.empty()) oldest[name] = first.front().ts;
+  }
+  return oldest;
 }
 
 }  // namespace cdc

@@ -27,6 +27,10 @@ class SourceRuntime {
   // Blocks up to `timeout`. The end of each channel and of the operation topic.
   Result<std::map<std::string, LogPosition>> LatestPositions(const std::set<std::string>& channels,
                                                              Duration timeout) const;
+  // Blocks up to `timeout` for each. The time of the oldest message that the log holds of a
+  // channel; empty channels are left out.
+  Result<std::map<std::string, Timestamp>> OldestHeld(const std::set<std::string>& channels,
+                                                      Duration timeout) const;
   const std::string& operation_topic() const { return config_.replicate_channel; }
 
  private:

@@ -263,12 +263,19 @@ Status TaskManager::Pause(const std::string& id) {
   return store_->UpdateState(id, TaskState::kPaused, kManualPause);
 }
 
-Status TaskManager::Resume(const std::string& id) {
+Status TaskManager::Resume(const std::string& id, bool accept_source) {
   if (stopping_) return RetryError("the server is stopping");
   std::lock_guard lock(mutex_);
   const auto it = tasks_.find(id);
   if (it == tasks_.end()) return TaskNotFound(id);
   if (it->second.state == TaskState::kRunning) return TaskHasRunning(id);
+  if (accept_source) {
+    ProgressWrite write;
+    write.task = id;
+    write.source = SourceIdentity{};  // the next one seen is taken for the right one
+    CDC_RETURN_IF_ERROR(store_->WriteProgress(write));
+    LogInfo("task {}: the source's etcd is accepted as it is", id);
+  }
   CDC_RETURN_IF_ERROR(store_->UpdateState(id, TaskState::kRunning, ""));
   const Status started = StartTask(&it->second);
   if (!started.ok()) {
@@ -279,6 +286,48 @@ Status TaskManager::Resume(const std::string& id) {
     return started.error().Prefixed("fail to start the task, task_id: " + id);
   }
   return OkStatus();
+}
+
+Result<TaskProgress> TaskManager::Progress(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  if (!tasks_.contains(id)) return TaskNotFound(id);
+  return store_->LoadProgress(id);
+}
+
+Status TaskManager::Rewind(const std::string& id, int64_t to_ms) {
+  std::lock_guard lock(mutex_);
+  const auto it = tasks_.find(id);
+  if (it == tasks_.end()) return TaskNotFound(id);
+  if (it->second.state == TaskState::kRunning) {
+    return InvalidError("the task is running; pause it before it is set back, task_id: " + id);
+  }
+  CDC_ASSIGN_OR_RETURN(const TaskProgress progress, store_->LoadProgress(id));
+  const Timestamp to = ComposeTimestamp(to_ms);
+  ProgressWrite write;
+  write.task = id;
+  std::set<std::string> names;
+  for (const auto& [name, checkpoint] : progress.channels) {
+    if (checkpoint.filter <= to) continue;  // not that far
+    names.insert(name);
+    // From the oldest that is held; what is not after `to` is passed over. The fence stays: all of
+    // it may have been sent, and is repeated idempotently.
+    ChannelCheckpoint back{name, LogPosition{}, to, std::max(checkpoint.fence, checkpoint.filter)};
+    write.channels.push_back(std::move(back));
+  }
+  if (names.empty()) {
+    return InvalidError("the task has not come that far yet; choose an earlier time");
+  }
+  CDC_ASSIGN_OR_RETURN(const auto begins, source_->OldestHeld(names, std::chrono::seconds(10)));
+  for (const auto& [name, oldest] : begins) {
+    if (oldest <= to) continue;
+    return InvalidError(
+        Format("the log of channel {} begins at {} ms, after the wanted {} ms: what was written in "
+               "between cannot be repeated. Set the task back to {} at the earliest, or copy the "
+               "collections anew",
+               name, PhysicalMillis(oldest), to_ms, PhysicalMillis(oldest) + 1));
+  }
+  LogInfo("task {} set back to {} ms on {} channels", id, to_ms, names.size());
+  return store_->WriteProgress(write);
 }
 
 Status TaskManager::Delete(const std::string& id) {

@@ -33,7 +33,9 @@ class TaskManager final : public TaskService {
   Result<std::vector<TaskStatus>> List() override;
   Result<TaskStatus> Get(const std::string& task) override;
   Status Pause(const std::string& task) override;
-  Status Resume(const std::string& task) override;
+  Status Resume(const std::string& task, bool accept_source) override;
+  Status Rewind(const std::string& task, int64_t to_ms) override;
+  Result<TaskProgress> Progress(const std::string& task) override;
   Status Delete(const std::string& task) override;
   void Stop() override;
 

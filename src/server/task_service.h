@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "model/task.h"
+#include "pipeline/ports.h"
 #include "server/task_status.h"
 
 namespace cdc {
@@ -28,8 +29,16 @@ class TaskService {
   virtual Result<std::vector<TaskStatus>> List() = 0;
   virtual Result<TaskStatus> Get(const std::string& task) = 0;  // TaskNotFound
   virtual Status Pause(const std::string& task) = 0;            // TaskNotFound, TaskHasPaused
-  virtual Status Resume(const std::string& task) = 0;           // TaskNotFound, TaskHasRunning
-  virtual Status Delete(const std::string& task) = 0;           // TaskNotFound
+  // TaskNotFound, TaskHasRunning. `accept_source`: a person has confirmed that the source's etcd,
+  // which is not the one that it was, is the right one.
+  virtual Status Resume(const std::string& task, bool accept_source) = 0;
+  // Sets a paused task back: everything the source wrote after `to_ms` (its clock, Unix
+  // milliseconds) is replicated once more, idempotently. TaskNotFound; kInvalid: it is running, it
+  // is not that far yet, or the log no longer reaches back to then.
+  virtual Status Rewind(const std::string& task, int64_t to_ms) = 0;
+  // What a restart would begin with. TaskNotFound.
+  virtual Result<TaskProgress> Progress(const std::string& task) = 0;
+  virtual Status Delete(const std::string& task) = 0;  // TaskNotFound
 
   // The process ends: calls in progress return soon, with an error if need be; later ones fail at
   // once; tasks stop where they are and keep their state. Blocks until that is done.

@@ -85,6 +85,14 @@ class SqliteStore final : public Store {
   Result<TaskProgress> LoadProgress(const std::string& task) override {
     return Call([&](SqliteDb& db) { return SelectProgress(db, task); });
   }
+  Status WriteProgress(const ProgressWrite& write) override {
+    return Call([&](SqliteDb& db) {
+      return InTransaction(db, [&]() -> Status {
+        CDC_RETURN_IF_ERROR(CheckProgressWrite(db, write));
+        return ApplyProgress(db, write);
+      });
+    });
+  }
   Result<std::map<std::string, Timestamp>> LoadLaneFences(const std::string& target) override {
     return Call([&](SqliteDb& db) { return SelectLaneFences(db, target); });
   }

@@ -56,6 +56,8 @@ class Store {
   // ---- progress
   // Everything remembered of a task; empty values where nothing is; kNotFound.
   virtual Result<TaskProgress> LoadProgress(const std::string& task) = 0;
+  // Makes the write durable, all of it or nothing; for a task that is not running. kNotFound.
+  virtual Status WriteProgress(const ProgressWrite& write) = 0;
   // Lane -> fence of a target, by the identity that ProgressWrite::target names.
   virtual Result<std::map<std::string, Timestamp>> LoadLaneFences(const std::string& target) = 0;
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pymilvus import utility
+from pymilvus import db, utility
 
-from tests.integration.scenario import EVERYWHERE, Scenario
+from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
 @EVERYWHERE
@@ -83,3 +83,22 @@ def test_altered_properties(scenario: Scenario) -> None:
     for _ in range(2):
         seeded.collection.set_properties({"collection.ttl.seconds": 720000})
     scenario.assert_equal(seeded)
+
+
+@BOTH_MODES
+def test_into_another_database_behind_its_aliases(scenario: Scenario) -> None:
+    """The source refuses it while there are aliases; we see only that both are gone."""
+    task = scenario.start_task()
+    database = scenario.name("db")
+    db.create_database(database, using=scenario.source.alias())
+    seeded = scenario.seed(db=database)
+    using = scenario.source.alias(database)
+    utility.create_alias(seeded.name, scenario.name("alias"), using=using)
+    seeded.insert(10)
+    scenario.assert_equal(seeded)
+    task.pause()
+    utility.drop_alias(scenario.name("alias"), using=using)
+    utility.rename_collection(seeded.name, seeded.name, "default", using=using)
+    task.resume()
+    scenario.wait_on_target(seeded.name)
+    scenario.wait_gone(seeded.name, database)

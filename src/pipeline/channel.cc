@@ -82,6 +82,26 @@ void Channel::LeaveLane(const std::string& lane_name) {
   governor_->SetAwaited(governor_id_, !edges_.empty());
 }
 
+void Channel::Forget(CollectionId collection) {
+  bool any = false;
+  for (auto it = sent_.begin(); it != sent_.end();) {
+    if (it->second.change.collection_id != collection) {
+      ++it;
+      continue;
+    }
+    sent_bytes_ -= it->second.bytes;
+    Finish(it->first, it->second.bytes);
+    it = sent_.erase(it);
+    any = true;
+  }
+  if (!any) return;
+  governor_->SetHanded(governor_id_, !ready_.empty() || !sent_.empty());
+  executor_->Post(alive_.Guard([this] {
+    if (!holding_) Pump();
+    host_->OnCheckpointMoved(this);
+  }));
+}
+
 void Channel::Ack(uint64_t token) {
   tracker_.Ack(token);
   host_->OnCheckpointMoved(this);

@@ -65,7 +65,7 @@ class Channel final : public LaneClient {
     // was acknowledged behind a drop that is not through yet comes on top: to hold it back as well
     // could hold back what the drop waits for.
     uint64_t fence_ahead = ComposeTimestamp(2000);
-    size_t window_bytes = 16 << 20;  // half of it each
+    size_t window_bytes = 8 << 20;  // half of it each
     // While the last tick is older than this, nothing is fenced beyond what has been read.
     Duration behind = std::chrono::seconds(5);
     Duration retry_initial = std::chrono::milliseconds(100);
@@ -90,6 +90,8 @@ class Channel final : public LaneClient {
   // A live object on this channel feeds `lane`; counted, undone by LeaveLane.
   void JoinLane(const std::string& lane);
   void LeaveLane(const std::string& lane);
+  // The collection is gone on both sides: nobody waits for its rows that are still under way.
+  void Forget(CollectionId collection);
   void Ack(uint64_t token);
 
   const std::string& name() const { return name_; }

@@ -135,6 +135,10 @@ void Lane::MaybeSend() {
   StampAndSend(frontier);
 }
 
+bool Lane::BatchIsLong() const {
+  return options_.max_batch_items != 0 && staged_.size() >= options_.max_batch_items;
+}
+
 void Lane::TakeRepeats() {
   size_t bytes = 0;
   while (!repeats_.empty()) {
@@ -145,7 +149,7 @@ void Lane::TakeRepeats() {
       break;
     }
     bytes += next.change.MemoryUsage();
-    if (!staged_.empty() && bytes > options_.max_batch_bytes) break;
+    if (!staged_.empty() && (bytes > options_.max_batch_bytes || BatchIsLong())) break;
     staged_.push_back(std::move(repeats_.front()));
     repeats_.pop_front();
   }
@@ -165,7 +169,7 @@ void Lane::TakeMerged(Timestamp frontier) {
     }
     if (lowest == nullptr) break;
     bytes += lowest->queue.front().change.MemoryUsage();
-    if (!staged_.empty() && bytes > options_.max_batch_bytes) return;
+    if (!staged_.empty() && (bytes > options_.max_batch_bytes || BatchIsLong())) return;
     staged_.push_back(std::move(lowest->queue.front()));
     lowest->queue.pop_front();
   }

@@ -51,6 +51,9 @@ class Lane {
     Duration max_hold = std::chrono::seconds(1);        // how long a stalled edge is waited for
     uint64_t late_slack = ComposeTimestamp(10'000);     // an edge joining further behind is late
     size_t max_batch_bytes = 8 << 20;
+    // Where a batch becomes many calls (api mode), what is through shall count before long: a
+    // process that ends in the middle of a batch has all of it to repeat. 0: no limit.
+    size_t max_batch_items = 0;
     Duration retry_initial = std::chrono::milliseconds(100);
     Duration retry_max = std::chrono::seconds(5);
   };
@@ -116,6 +119,7 @@ class Lane {
   Timestamp Frontier();
   void MaybeSend();
   void TakeRepeats();
+  bool BatchIsLong() const;
   void TakeMerged(Timestamp frontier);
   void StampAndSend(Timestamp frontier);
   void SendStaged();

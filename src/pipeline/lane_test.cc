@@ -55,6 +55,7 @@ class LaneTest : public testing::Test {
     Lane::Options options;
     options.merge = merge;
     options.max_batch_bytes = 4000;
+    options.max_batch_items = batch_items_;
     return std::make_unique<Lane>(
         "lane", options, last_stamp, &executor_, &sink_,
         [this](const std::string&, Timestamp stamp, std::function<void()> done) {
@@ -91,6 +92,7 @@ class LaneTest : public testing::Test {
   FakeSink sink_;
   FakeClient a_;
   FakeClient b_;
+  size_t batch_items_ = 0;
   Timestamp fence_ = 0;
   bool hold_fence_ = false;
   std::function<void()> fence_done_;
@@ -387,6 +389,18 @@ TEST_F(LaneTest, ABatchKeepsToItsSize) {
   sink_.Answer();
   EXPECT_EQ(sink_.last().items.size(), 5u);
   EXPECT_EQ(sink_.last().tick, 1000u);
+}
+
+TEST_F(LaneTest, ABatchOfManyCallsIsShort) {
+  batch_items_ = 3;
+  auto lane = Make(false);
+  const auto a = lane->Join(&a_, 0);
+  for (uint64_t i = 1; i <= 5; ++i) Insert(lane.get(), a, i, i);
+  lane->Advance(a, 1000);
+  EXPECT_EQ(sink_.last().items.size(), 3u);
+  sink_.Answer();
+  EXPECT_EQ(a_.acked, (Tokens{1, 2, 3}));  // counts although the rest is not through
+  EXPECT_EQ(sink_.last().items.size(), 2u);
 }
 
 }  // namespace

@@ -290,7 +290,10 @@ void Reconciler::Erase(CollectionId id) {
   Object* object = Find(id);
   if (object == nullptr) return;
   for (const auto& [pchannel, lane] : object->joined) {
-    if (Channel* channel = host_->FindChannel(pchannel)) channel->LeaveLane(lane);
+    Channel* channel = host_->FindChannel(pchannel);
+    if (channel == nullptr) continue;
+    channel->Forget(id);
+    channel->LeaveLane(lane);
   }
   if (object->drop) AckTokens(*object->drop);
   for (const auto& [partition, barrier] : object->partition_drops) AckTokens(barrier);

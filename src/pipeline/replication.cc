@@ -143,8 +143,8 @@ void Replication::OnReadTrouble(Channel* channel, const Error* error) {
 
 void Replication::OnRefused(CollectionId collection, const Error& error) {
   const auto it = reconciler_.objects().find(collection);
-  const std::string name =
-      it == reconciler_.objects().end() ? std::to_string(collection) : ToString(it->second.name);
+  if (it == reconciler_.objects().end()) return;  // dropped on both sides meanwhile
+  const std::string name = ToString(it->second.name);
   Fail(error.Prefixed("the target refuses rows of collection " + name));
 }
 

@@ -63,6 +63,7 @@ Result<std::unique_ptr<TargetEngine>> TargetEngine::Open(std::string identity, T
     LaneSet::Options lanes;
     lanes.lane.merge = mode == TargetMode::kReplicate;
     lanes.lane.tick_interval = options.tick_interval;
+    if (mode == TargetMode::kApi) lanes.lane.max_batch_items = 64;
     e->lanes_ = std::make_unique<LaneSet>(e->identity_, lanes, std::move(fences), executor,
                                           e->sink_.get(), e->progress_.get());
     ReadGovernor::Options governor;

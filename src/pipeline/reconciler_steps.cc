@@ -296,7 +296,7 @@ bool Reconciler::RunRename(Object* object) {
     return false;
   }
   if (!MayChange(object)) {
-    let_rows_flow();
+    object->phase = ObjectPhase::kQuiet;  // rows written after the rename shall not be seen before
     return true;
   }
   TargetName next = object->name;
@@ -317,7 +317,6 @@ bool Reconciler::RunRename(Object* object) {
     step.kind = DdlStep::Kind::kDropAlias;
     step.name = object->record->name;
     step.alias = *object->actual->aliases.begin();
-    let_rows_flow();
     ApplyStep(object, std::move(step), false);
     return true;
   }

@@ -81,8 +81,8 @@ class Faults:
     def _server(self, pick: random.Random) -> _Act:
         name = pick.choice(list(self.servers))
         server = self.servers[name]
-        # A 2.3.5 standby that is killed under load may never load its collections again: its
-        # RocksMQ consumers stop while they seek (docs/formats/seen-on-servers.md).
+        # A 2.3.5 standby that was killed under load did not load its collections again; why is not
+        # known (docs/formats/seen-on-servers.md).
         if server.standby or pick.random() < 0.5:
             return f"{name}: frozen", partial(self._freeze, server)
         return f"{name}: killed", partial(self._restart, server)

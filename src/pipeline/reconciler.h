@@ -152,6 +152,7 @@ class Reconciler {
 
   // reconciler_drops.cc
   void RunDrop(Object* object);
+  void DropFirstAlias(Object* object);
   void DropOnTarget(Object* object, DdlStep step, PartitionId target_partition,
                     std::function<void(Object*)> finish);
   void FinishDrop(Object* object);

@@ -27,11 +27,7 @@ void Reconciler::RunDrop(Object* object) {
                      }
                      o->actual = **std::move(found);
                      if (!o->actual->aliases.empty()) {  // refused while it has aliases
-                       DdlStep step;
-                       step.kind = DdlStep::Kind::kDropAlias;
-                       step.name = o->record->name;
-                       step.alias = *o->actual->aliases.begin();
-                       ApplyStep(o, std::move(step), false);
+                       DropFirstAlias(o);
                        return;
                      }
                      DdlStep step;
@@ -39,6 +35,14 @@ void Reconciler::RunDrop(Object* object) {
                      step.ts = o->drop->ts();
                      DropOnTarget(o, step, kAllPartitions, [this](Object* d) { FinishDrop(d); });
                    }));
+}
+
+void Reconciler::DropFirstAlias(Object* object) {
+  DdlStep step;
+  step.kind = DdlStep::Kind::kDropAlias;
+  step.name = object->record->name;
+  step.alias = *object->actual->aliases.begin();
+  ApplyStep(object, std::move(step), false);
 }
 
 // Carries out `step`, a drop of the collection or of one partition, behind the drop messages that a

@@ -313,11 +313,7 @@ bool Reconciler::RunRename(Object* object) {
     next = object->SwapName();
   }
   if (next.database != object->record->name.database && !object->actual->aliases.empty()) {
-    DdlStep step;  // refused while it has aliases; the source's had none either
-    step.kind = DdlStep::Kind::kDropAlias;
-    step.name = object->record->name;
-    step.alias = *object->actual->aliases.begin();
-    ApplyStep(object, std::move(step), false);
+    DropFirstAlias(object);  // refused while it has aliases; the source's had none either
     return true;
   }
   object->phase = ObjectPhase::kQuiet;

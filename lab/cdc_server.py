@@ -37,6 +37,8 @@ class CdcServer:
         self.url = f"http://127.0.0.1:{port}"
         self.process = Process("milvus-cdc", data / "milvus-cdc.log")
         self.config = data / "cdc.yaml"
+        self.wrapper: list[str] = []  # a command that runs it
+        self.environment: dict[str, str] = {}
 
     def configuration(self, **changes: str) -> str:
         """The text of cdc.yaml. Changes: etcd_address, root_path, rocksmq, extra (more lines)."""
@@ -75,7 +77,8 @@ sourceConfig:
         self.data.mkdir(parents=True, exist_ok=True)
         if text is not None or not self.config.is_file():
             self.config.write_text(text or self.configuration())
-        self.process.start([str(binary), "serve", "--config", str(self.config)])
+        command = [*self.wrapper, str(binary), "serve", "--config", str(self.config)]
+        self.process.start(command, self.environment)
 
     def healthy(self) -> bool:
         with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:

@@ -3,6 +3,10 @@
 `./x chaos --minutes N` replicates one source into a standby and into an ordinary Milvus at once. It
 ends with 0 only if, after everything is well again and without a manual step, all sides hold the
 same objects and rows, every field equal. Writes docs/operations/chaos-report.md.
+
+The rows are those of the servers' own logs: what a killed Milvus 2.3.5 shows may differ from what
+it has accepted. With --spare-milvus the Milvus servers are frozen but not killed, and what they
+show is compared too.
 """
 
 from __future__ import annotations
@@ -14,14 +18,16 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from lab.cdc_server import CdcError, CdcServer, Task
 from lab.chaos_faults import Faults
 from lab.chaos_writers import KINDS, ChurnWriter, RowsWriter, Writer
-from lab.client import EVENTUALLY, Client, Key
+from lab.client import EVENTUALLY, Client, Key, ServerError
 from lab.comparer import Place, compare_by_scan, compare_objects, compare_rows
 from lab.gate import Gate
+from lab.logged_rows import Name, Rows, compare_logged, count, logged_rows
 from lab.milvus import Milvus
 from lab.process import end_all_on_signals
 from lab.stack import BASE_PORT, Stack, Target
@@ -30,7 +36,7 @@ from lab.waiting import DeadlinePassed, until
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "operations" / "chaos-report.md"
 KILL_FROM, KILL_TO = 5.0, 20.0
-SETTLE_LIMIT = 300.0
+SETTLE_LIMIT = 600.0
 SESSION_TTL = 8
 
 
@@ -40,11 +46,13 @@ class Side:
 
     mode: str
     target: Target
+    server: Milvus
     gate: Gate
     task: Task | None = None
     replayed: int = 0
     caught_up: float = 0.0
     rows: int = 0
+    shown: str = ""
     differences: list[str] = field(default_factory=list)
 
     def running(self) -> Task:
@@ -62,13 +70,13 @@ class Side:
 class Chaos:
     """One run. The kill loop runs here, faults and writers on threads of their own."""
 
-    def __init__(self, stack: Stack, modes: tuple[str, ...], seed: int) -> None:
+    def __init__(self, stack: Stack, modes: tuple[str, ...], kill_milvus: bool, seed: int) -> None:
         self.random = random.Random(seed)
         self.stack = stack
         self.seconds = 0.0
         self.kills = 0
-        self.source_rows = 0
-        self.collections = 0
+        self.source_rows: dict[Name, Rows] = {}
+        self.source_shown = ""
         self.written: Counter[str] = Counter()
         base = stack.base_port
         self.etcd_gate = Gate(base + 45, stack.etcd.port)
@@ -79,9 +87,9 @@ class Chaos:
             assert isinstance(target.server, Milvus)
             servers[f"{mode} target"] = target.server
             gate = Gate(base + 46 + number, target.server.port)
-            self.sides.append(Side(mode, target, gate))
+            self.sides.append(Side(mode, target, target.server, gate))
         gates = {"etcd": self.etcd_gate} | {f"{s.mode} target": s.gate for s in self.sides}
-        self.faults = Faults(gates, servers, seed)
+        self.faults = Faults(gates, servers, kill_milvus, seed)
         source = stack.source_client
         self.writers: list[Writer] = [
             RowsWriter(source, kind, seed * 10 + i, kind) for i, kind in enumerate(KINDS)
@@ -116,10 +124,9 @@ class Chaos:
         for writer in self.writers:
             self.written.update(writer.written)
         last = max(max(writer.last_ts for writer in self.writers), now_ts())
-        self._wait_readable(self.stack.source_client)
         for side in self.sides:
             self._settle(side, last)
-            self._compare(side)
+        self._compare_all()
         for gate in self.faults.gates.values():
             gate.close()
 
@@ -133,16 +140,6 @@ class Chaos:
         names = [(db, name) for db in source.databases() for name in source.collections(db)]
         return [(db, name) for db, name in sorted(names) if source.load_state(db, name) == "Loaded"]
 
-    def _wait_readable(self, client: Client) -> None:
-        """A Milvus that was killed loads its collections again; that takes a while."""
-
-        def readable() -> bool:
-            for db, name in self._loaded():
-                client.count(db, name, at=EVENTUALLY)
-            return True
-
-        until(f"everything loaded can be read: {client.label}", readable, SETTLE_LIMIT)
-
     def _settle(self, side: Side, last: int) -> None:
         """Everything is well again: no manual step from here on."""
         began = time.monotonic()
@@ -151,46 +148,61 @@ class Chaos:
         side.caught_up = time.monotonic() - began
         side.note_replayed()
 
-    def _compare(self, side: Side) -> None:
+    # --- comparison ---------------------------------------------------------------------------
+
+    def _compare_all(self) -> None:
+        source = self.stack.source_client
+        names = [(db, name) for db in source.databases() for name in source.collections(db)]
+        self.source_rows = logged_rows(self.stack.source, source, names)
+        self.source_shown = self._shown(source, self.source_rows)
+        for side in self.sides:
+            try:
+                equal = partial(self._objects_equal, side, names)
+                until("the objects are equal", equal, 300)
+            except DeadlinePassed as error:
+                side.differences.append(str(error))
+            there = [name for name in names if side.target.client.exists(*name)]
+            rows = logged_rows(side.server, side.target.client, there)
+            for which, logged in rows.items():
+                side.rows += count(logged)
+                side.differences += compare_logged(which, self.source_rows[which], logged)
+            side.shown = self._shown(side.target.client, rows)
+            if not self.faults.kill:
+                for db, name in self._loaded():
+                    self._compare_shown(side, db, name)
+
+    def _objects_equal(self, side: Side, names: list[Name]) -> bool:
         source, target = self.stack.source_client, side.target.client
-        here = {(db, name) for db in source.databases() for name in source.collections(db)}
-        self.collections = len(here)
+        here = set(names)
+        there = {(db, name) for db in target.databases() for name in target.collections(db)}
+        assert here == there, f"collections: source {here - there}, target {there - here}"
+        for db, name in names:
+            found = compare_objects(
+                Place(source, db, name), Place(target, db, name), side.target.traits
+            )
+            assert not found, "\n".join(found)
+        return True
 
-        def objects_equal() -> bool:
-            there = {(db, name) for db in target.databases() for name in target.collections(db)}
-            assert here == there, f"collections: source {here - there}, target {there - here}"
-            for db, name in here:
-                found = compare_objects(
-                    Place(source, db, name), Place(target, db, name), side.target.traits
-                )
-                assert not found, "\n".join(found)
-            return True
-
-        try:
-            until("the objects are equal", objects_equal, 60)
-        except DeadlinePassed as error:
-            side.differences.append(str(error))
-        self._wait_readable(target)
-        self.source_rows = 0
+    def _shown(self, client: Client, logged: dict[Name, Rows]) -> str:
+        """What count(*) says now beside the log; a server that was killed may never show all."""
+        shown = unreadable = 0
         for db, name in self._loaded():
-            if target.exists(db, name):
-                self._compare_rows(side, db, name)
+            try:
+                shown += client.count(db, name, at=EVENTUALLY)
+            except ServerError:
+                unreadable += 1
+        total = sum(count(logged.get(name, {})) for name in self._loaded())
+        return f"{shown:,} of {total:,}" + (f", {unreadable} unreadable" if unreadable else "")
 
-    def _compare_rows(self, side: Side, db: str, name: str) -> None:
+    def _compare_shown(self, side: Side, db: str, name: str) -> None:
         source = Place(self.stack.source_client, db, name)
         target = side.target.place(side.running(), db, name)
         traits = side.target.traits
         writer = next((w for w in self.writers if w.prefix == name), None)
-        counted: tuple[int, int] = (0, 0)
         found: list[str] = []
 
         def read() -> bool:
-            # A target that has just loaded may need minutes before it can be read at a given time.
-            nonlocal counted, found
-            counted = (
-                source.client.count(db, name),
-                target.client.count(db, name, at=target.at),
-            )
+            nonlocal found
             if isinstance(writer, RowsWriter) and writer.kind == "text_keys":
                 keys: dict[str | None, list[Key]] = dict(writer.tried)
                 found = compare_rows(source, target, keys, traits)
@@ -199,8 +211,6 @@ class Chaos:
             return True
 
         until(f"{db}.{name} can be read on both sides", read, SETTLE_LIMIT)
-        self.source_rows += counted[0]
-        side.rows += counted[1]
         side.differences += found
 
     # --- report -------------------------------------------------------------------------------
@@ -208,6 +218,7 @@ class Chaos:
     def report(self, seed: int) -> str:
         rows = self.written["inserted"] + self.written["upserted"]
         faults = self.faults.counts
+        held = sum(count(logged) for logged in self.source_rows.values())
         lines = [
             "# Report of the last `./x chaos`",
             "",
@@ -216,15 +227,16 @@ class Chaos:
             f"{rows:,} rows written at the source, a Milvus 2.3.5 with RocksMQ. "
             "Written by the run itself; do not edit.",
             "",
-            "| mode | rows replayed | caught up in | rows at the end, source and target | result |",
-            "|---|---|---|---|---|",
+            "| mode | rows replayed | caught up in | rows by the logs | result | `count(*)` |",
+            "|---|---|---|---|---|---|",
+            f"| source | | | {held:,} in {len(self.source_rows)} collections | | "
+            f"{self.source_shown} |",
         ]
         for side in self.sides:
             found = len(side.differences)
             lines.append(
-                f"| {side.mode} | {side.replayed:,} | {side.caught_up:.0f} s | "
-                f"{self.source_rows:,}, {side.rows:,} in {self.collections} collections | "
-                f"{f'{found} differences' if found else 'equal'} |"
+                f"| {side.mode} | {side.replayed:,} | {side.caught_up:.0f} s | {side.rows:,} | "
+                f"{f'{found} differences' if found else 'equal'} | {side.shown} |"
             )
         lines += ["", "Faults: " + _listed(faults) + ".", "", f"Written: {_listed(self.written)}."]
         lines += [f"- {side.mode}: {text}" for side in self.sides for text in side.differences]
@@ -235,13 +247,15 @@ def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{n:,} × {what}" for what, n in sorted(counts.items()))
 
 
-def run_chaos(base_port: int, modes: tuple[str, ...], seconds: float, seed: int) -> Chaos:
+def run_chaos(
+    base_port: int, modes: tuple[str, ...], kill_milvus: bool, seconds: float, seed: int
+) -> Chaos:
     """The servers' logs and data are kept when something differs or goes wrong."""
     stack = Stack(base_port, session_ttl=SESSION_TTL)
     keep = True
     try:
         stack.start(modes=modes)
-        chaos = Chaos(stack, modes, seed)
+        chaos = Chaos(stack, modes, kill_milvus, seed)
         chaos.run(seconds)
         keep = bool(chaos.differences)
         return chaos
@@ -259,9 +273,12 @@ def main() -> int:
     parser.add_argument("--mode", choices=("replicate", "api"), action="append")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--report", type=Path, default=REPORT)
+    parser.add_argument("--spare-milvus", action="store_true", help="freeze it, do not kill it")
     options = parser.parse_args()
     modes = tuple(options.mode or ("replicate", "api"))
-    chaos = run_chaos(BASE_PORT, modes, options.minutes * 60, options.seed)
+    chaos = run_chaos(
+        BASE_PORT, modes, not options.spare_milvus, options.minutes * 60, options.seed
+    )
     text = chaos.report(options.seed)
     options.report.write_text(text)
     print(text)

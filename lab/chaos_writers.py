@@ -127,7 +127,7 @@ class RowsWriter(Writer):
         alive = self._alive[partition]
         dice = self.random.random()
         if dice < 0.6 or len(alive) < 50:
-            self._insert(self._collection, partition, self.random.choice([1, 5, 50, 200]))
+            self._insert(self._collection, partition, self.random.choice([1, 5, 20, 100]))
         elif dice < 0.8 or self.kind == "auto_ids":
             self._delete_some(self._collection, partition, self.random.sample(alive, 20))
         else:
@@ -138,7 +138,7 @@ class RowsWriter(Writer):
                     row["text"] = self._text_of(row["id"])
             result = self._collection.upsert(rows, partition_name=partition, **_ONCE)
             self.note("upserted", len(keys), result)
-        self.pause(0.0, 0.2)
+        self.pause(0.1, 0.7)
 
     def _insert(self, made: Collection, partition: str | None, count: int) -> None:
         if self.kind == "auto_ids":

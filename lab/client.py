@@ -124,6 +124,11 @@ class Client:
         request = milvus_pb2.ShowPartitionsRequest(db_name=db, collection_name=name)
         return sorted(self.call("ShowPartitions", request).partition_names)
 
+    def partition_ids(self, db: str, name: str) -> dict[int, str]:
+        request = milvus_pb2.ShowPartitionsRequest(db_name=db, collection_name=name)
+        answer = self.call("ShowPartitions", request)
+        return dict(zip(answer.partitionIDs, answer.partition_names, strict=True))
+
     def indexes(self, db: str, name: str) -> list[Index]:
         request = milvus_pb2.DescribeIndexRequest(db_name=db, collection_name=name)
         try:
@@ -178,7 +183,7 @@ class Client:
         self, db: str, name: str, expr: str, partition: str | None = None, at: int | None = None
     ) -> list[Row]:
         """All rows that match, every field; floats and vectors as their bytes."""
-        return _rows(self._query(db, name, expr, ["*"], partition, at).fields_data)
+        return rows_of(self._query(db, name, expr, ["*"], partition, at).fields_data)
 
     def rows(
         self,
@@ -253,7 +258,8 @@ def _vectors(field: Any) -> list[bytes]:
     return [raw[start : start + width] for start in range(0, len(raw), width)]
 
 
-def _rows(fields: Iterable[schema_pb2.FieldData]) -> list[Row]:
+def rows_of(fields: Iterable[schema_pb2.FieldData]) -> list[Row]:
+    """Columns of an answer, or of a message, as rows."""
     columns: dict[str, list[Any]] = {}
     for field in fields:
         vectors = field.WhichOneof("field") == "vectors"

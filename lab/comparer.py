@@ -151,13 +151,21 @@ def compare_rows(
     return _limited(found)
 
 
+def _nameable_partitions(place: Place) -> Sequence[str | None]:
+    """Those of a partition-key collection cannot be named: None stands for all of them."""
+    fields = place.client.describe(place.db, place.name).schema.fields
+    if any(field.is_partition_key for field in fields):
+        return [None]
+    return place.client.partitions(place.db, place.name)
+
+
 def compare_by_scan(source: Place, target: Place, traits: Traits = REPLICATE) -> list[str]:
     """Compares all rows of two int64-key collections without knowing their keys."""
     primary = primary_field(source)
     json_fields = _json_fields(source)
     found: list[str] = []
-    for partition in source.client.partitions(source.db, source.name):
-        where = f"{source.db}.{source.name} partition {partition}: "
+    for partition in _nameable_partitions(source):
+        where = f"{source.db}.{source.name} partition {partition or '(all)'}: "
         found += _count_difference(where, source, target, partition, traits)
         left, right = (
             p.client.scan(p.db, p.name, primary, partition, p.at) for p in (source, target)

@@ -55,6 +55,11 @@ Plan Plan::FromSeed(uint64_t seed) {
     plan.calamity_after = random.Millis(500, 4000);
     if (plan.calamity == Calamity::kKeyLost) plan.workload.renames = false;  // its name stays taken
   }
+  Random clock(seed ^ 0xC10Cull);
+  if (clock.Chance(0.1)) {
+    plan.clock_set_after = clock.Millis(0, 4000);
+    plan.clock_set_ms = clock.Chance(0.7) ? -3'600'000 : 3'600'000;
+  }
   plan.crash = some(0.4);
   plan.restart = some(0.15);
   plan.pause = some(0.15);

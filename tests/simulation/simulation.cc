@@ -281,6 +281,12 @@ Outcome Simulation::Run() {
   workload_.Start();
   Trouble();
   Probe();
+  if (plan_.clock_set_ms != 0) {
+    executor_.PostAfter(plan_.clock_set_after, [this] {
+      report_.Trace("---- clock set by {} ms", plan_.clock_set_ms);
+      executor_.SetWallClock(plan_.clock_set_ms);
+    });
+  }
   if (plan_.calamity != Calamity::kNone) {
     executor_.PostAfter(plan_.calamity_after, [this] { Strike(); });
   }

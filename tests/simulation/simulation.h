@@ -60,6 +60,8 @@ struct Plan {
   double point_crash = 0;  // see FaultPoints
   Calamity calamity = Calamity::kNone;
   Duration calamity_after{};
+  Duration clock_set_after{};
+  int64_t clock_set_ms = 0;  // 0: the clock of the process is right
   Duration length = std::chrono::seconds(8);
 
   // Everything follows from the seed.

@@ -136,7 +136,7 @@ struct Connection {
   // late or never. So wait for it here, until it is there or an attempt has failed.
   void Connect(size_t endpoint) {
     grpc::Channel* channel = endpoints[endpoint].channel.get();
-    const auto start = std::chrono::system_clock::now();
+    const auto start = std::chrono::steady_clock::now();
     const auto timeout = std::chrono::duration_cast<std::chrono::microseconds>(config.call_timeout);
     grpc_connectivity_state state = channel->GetState(true);
     while (state != GRPC_CHANNEL_READY) {
@@ -144,11 +144,14 @@ struct Connection {
         std::lock_guard lock(mutex);
         if (closed) return;
       }
-      const auto now = std::chrono::system_clock::now();
+      const auto now = std::chrono::steady_clock::now();
       // A quick refusal is over before the states in between can be seen.
       const bool failing = state == GRPC_CHANNEL_TRANSIENT_FAILURE;
       if (now - start > (failing ? std::min(timeout, kRetryConnect) : timeout)) return;
-      if (!channel->WaitForStateChange(state, now + std::chrono::milliseconds(50))) continue;
+      if (!channel->WaitForStateChange(
+              state, std::chrono::system_clock::now() + std::chrono::milliseconds(50))) {
+        continue;
+      }
       const bool tried = state == GRPC_CHANNEL_CONNECTING;
       state = channel->GetState(true);
       if (tried && state == GRPC_CHANNEL_TRANSIENT_FAILURE) return;

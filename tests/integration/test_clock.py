@@ -1,0 +1,57 @@
+"""The clock of this machine's milvus-cdc is set while it works; the servers keep the right time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.cdc_server import CdcServer
+from tests.integration.scenario import BOTH_MODES, Scenario
+
+_LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
+@pytest.fixture
+def clock(scenario: Scenario, tmp_path: Path) -> Iterator[Path]:
+    """A file that holds how far the clock of `scenario.cdc` is off; the server runs with it."""
+    assert _LIBRARY is not None, "libfaketime is missing: run ./x setup"
+    stack = scenario.stack
+    server = CdcServer(tmp_path / "cdc", stack.source, stack.base_port + 3)
+    offset = tmp_path / "clock"
+    offset.write_text("+0\n")
+    server.environment = {
+        "LD_PRELOAD": str(_LIBRARY),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    scenario.cdc = server.start()
+    yield offset
+    server.process.end(5)
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clock_set(scenario: Scenario, clock: Path, hours: int) -> None:
+    scenario.start_task()
+    seeded = scenario.seed()
+    keys = seeded.insert(30)
+    scenario.assert_equal(seeded)
+    clock.write_text(f"{hours:+}h\n")
+    seeded.delete(keys[:10])
+    seeded.insert(30)
+    scenario.assert_equal(seeded)
+    # The fences of its earlier life are an hour ahead of its clock, or behind.
+    scenario.cdc.restart(hard=True)
+    seeded.upsert(keys[10:20])
+    scenario.assert_equal(seeded)
+    # Whatever its clock says, a server that is away is noticed and waited for.
+    scenario.stack.etcd.process.freeze()
+    scenario.running.wait_health("warning")
+    scenario.stack.etcd.process.thaw()
+    later = scenario.seed("later")
+    later.insert(5)
+    scenario.assert_equal(seeded, later)
+    scenario.assert_healthy()

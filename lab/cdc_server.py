@@ -34,6 +34,7 @@ class CdcServer:
         self.data = data
         self.source = source
         self.port = port
+        self.store = data / "store" / "cdc.db"
         self.url = f"http://127.0.0.1:{port}"
         self.process = Process("milvus-cdc", data / "milvus-cdc.log")
         self.config = data / "cdc.yaml"
@@ -50,7 +51,7 @@ logLevel: {changes.get("log_level", "info")}
 metaStoreConfig:
   storeType: sqlite
   sqlite:
-    path: {self.data / "cdc.db"}
+    path: {self.store}
 sourceConfig:
   etcd:
     address: ["{etcd}"]
@@ -74,7 +75,7 @@ sourceConfig:
         if not binary.is_file():
             raise FileNotFoundError(f"{binary} is missing: run ./x build first")
         require_free_ports([self.port], "milvus-cdc")
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.store.parent.mkdir(parents=True, exist_ok=True)
         if text is not None or not self.config.is_file():
             self.config.write_text(text or self.configuration())
         command = [*self.wrapper, str(binary), "serve", "--config", str(self.config)]

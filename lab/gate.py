@@ -75,6 +75,8 @@ class Gate:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # the accepting thread would keep the port
         self._listener.close()
         for pair in list(self._pairs):
             pair.reset()

@@ -8,13 +8,22 @@ from pathlib import Path
 import pytest
 
 from lab.cdc_server import CdcServer
+from lab.gate import NONE, Fault, Gate
 from tests.integration.scenario import BOTH_MODES, Scenario
 
 _LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 @pytest.fixture
-def clock(scenario: Scenario, tmp_path: Path) -> Iterator[Path]:
+def etcd(scenario: Scenario) -> Iterator[Gate]:
+    """The way of `scenario.cdc` to etcd."""
+    gate = Gate(scenario.stack.base_port + 45, scenario.stack.etcd.port)
+    yield gate
+    gate.close()
+
+
+@pytest.fixture
+def clock(scenario: Scenario, etcd: Gate, tmp_path: Path) -> Iterator[Path]:
     """A file that holds how far the clock of `scenario.cdc` is off; the server runs with it."""
     assert _LIBRARY is not None, "libfaketime is missing: run ./x setup"
     stack = scenario.stack
@@ -27,14 +36,14 @@ def clock(scenario: Scenario, tmp_path: Path) -> Iterator[Path]:
         "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
-    scenario.cdc = server.start()
+    scenario.cdc = server.start(server.configuration(etcd_address=etcd.address))
     yield offset
     server.process.end(5)
 
 
 @BOTH_MODES
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_clock_set(scenario: Scenario, clock: Path, hours: int) -> None:
+def test_clock_set(scenario: Scenario, clock: Path, etcd: Gate, hours: int) -> None:
     scenario.start_task()
     seeded = scenario.seed()
     keys = seeded.insert(30)
@@ -47,10 +56,9 @@ def test_clock_set(scenario: Scenario, clock: Path, hours: int) -> None:
     scenario.cdc.restart(hard=True)
     seeded.upsert(keys[10:20])
     scenario.assert_equal(seeded)
-    # Whatever its clock says, a server that is away is noticed and waited for.
-    scenario.stack.etcd.process.freeze()
+    etcd.set(Fault("cut"))
     scenario.running.wait_health("warning")
-    scenario.stack.etcd.process.thaw()
+    etcd.set(NONE)
     later = scenario.seed("later")
     later.insert(5)
     scenario.assert_equal(seeded, later)

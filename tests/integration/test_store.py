@@ -20,7 +20,7 @@ def second(scenario: Scenario, tmp_path: Path) -> Iterator[CdcServer]:
     """A milvus-cdc of this test's own, beside the one that all share; not started."""
     stack = scenario.stack
     server = CdcServer(tmp_path / "cdc", stack.source, stack.base_port + 3)
-    server.data.mkdir()
+    server.store.parent.mkdir(parents=True)
     yield server
     server.process.end(5)
 
@@ -52,19 +52,19 @@ def _fill(disk: Path) -> Path:
 
 @BOTH_MODES
 def test_disk_full(scenario: Scenario, second: CdcServer) -> None:
-    second.wrapper = _in_namespace('mount -t tmpfs -o size=2m none "$0"', second.data)
+    second.wrapper = _in_namespace('mount -t tmpfs -o size=2m none "$0"', second.store.parent)
     second.start()
     task = _create(second, scenario)
     seeded = scenario.seed()
     keys = seeded.insert(30)
     scenario.assert_equal(seeded)
-    disk = Path(f"/proc/{second.process.pid}/root{second.data}")
+    disk = Path(f"/proc/{second.process.pid}/root{second.store.parent}")
     filling = _fill(disk)
     for _ in range(10):
         seeded.insert(20)
     seeded.delete(keys[:10])
     reason = task.wait_health("warning")
-    assert "full" in reason and str(second.data) in reason, reason
+    assert "full" in reason and str(second.store.parent) in reason, reason
     filling.unlink()
     task.wait_health("ok")
     scenario.assert_equal(seeded)
@@ -81,12 +81,12 @@ def test_read_only_store(scenario: Scenario, second: CdcServer) -> None:
     second.terminate()
     begin = second.process.log_size()
     read_only = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
-    second.wrapper = _in_namespace(read_only, second.data)
+    second.wrapper = _in_namespace(read_only, second.store.parent)
     second.launch()
     until("it has ended", lambda: not second.process.running, 20)
     said = second.process.tail(20, begin)
     assert second.process.exit_code != 0
-    assert "read-only" in said and "cdc.db" in said, said
+    assert "Read-only file system" in said and "cdc.db" in said, said
     second.wrapper = []
     second.start()
     seeded.insert(10)
@@ -99,13 +99,13 @@ def test_lost_store(scenario: Scenario, second: CdcServer) -> None:
     """The task is created again and takes its own objects over; what nobody saw is fetched back."""
     second.start()
     _create(second, scenario)
-    seeded = scenario.seed()
+    seeded = scenario.seed(shards=4)  # all channels of the source have a log before the loss
     seeded.collection.create_partition("p1")
     keys = seeded.insert(20)
     seeded.insert(20, partition="p1")
     scenario.assert_equal(seeded)
     second.kill()
-    for file in second.data.glob("cdc.db*"):
+    for file in second.store.parent.glob("cdc.db*"):
         file.unlink()
     before = int(time.time() * 1000) - 200
     seeded.insert(20)
@@ -116,8 +116,11 @@ def test_lost_store(scenario: Scenario, second: CdcServer) -> None:
     assert not second.tasks()
     # On a standby the time of creation tells them; elsewhere the operator has to say so.
     adopt = {} if scenario.target.mode == "replicate" else {"adopt": True}
-    task = second.create(**scenario.request(**adopt, disable_auto_start=True))
+    task = second.create(**scenario.request(**adopt))
     scenario.task = task
+    seeded.insert(5)
+    task.wait_safe(seeded.last_ts)
+    task.pause()
     task.rewind(before)
     task.resume()
     seeded.insert(5)

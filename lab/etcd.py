@@ -74,6 +74,14 @@ class Etcd:
     def put(self, key: str, value: str) -> None:
         self._call("kv/put", {"key": _b64(key), "value": _b64(value)})
 
+    def put_all(self, items: dict[str, bytes]) -> None:
+        """In transactions of as many keys as an etcd allows by default."""
+        puts = [
+            {"requestPut": {"key": _b64(key), "value": _b64(value)}} for key, value in items.items()
+        ]
+        for start in range(0, len(puts), 128):
+            self._call("kv/txn", {"success": puts[start : start + 128]})
+
     def items(self, prefix: str) -> dict[str, bytes]:
         answer = self._call(
             "kv/range", {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}

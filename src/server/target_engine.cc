@@ -96,6 +96,10 @@ TargetEngine::~TargetEngine() {
 void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
                              std::function<void(Error)> on_failed) {
   ++tasks_;
+  if (mode_ == TargetMode::kBlackhole) {  // it remembers nothing of an earlier life
+    progress.objects.clear();
+    progress.databases.clear();
+  }
   executor_.RunAndWait([&] {
     Replication::Options options;
     options.target = identity_;

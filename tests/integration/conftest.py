@@ -23,6 +23,10 @@ def _worker() -> int:
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
+def _base_port() -> int:
+    return BASE_PORT + PORTS_PER_WORKER * _worker()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -42,7 +46,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         pytest.fail(f"{cdc_binary()} is missing: run ./x build first", pytrace=False)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)  # ends the run through the fixtures
-    stack = Stack(BASE_PORT + PORTS_PER_WORKER * _worker())
+    stack = Stack(_base_port())
     try:
         stack.start(modes=())
         stack.cdc.start()
@@ -52,6 +56,12 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         stack.stop(keep_data=failed)
         if failed:
             print(f"\nlogs of all servers are kept in {stack.data}")
+
+
+@pytest.fixture
+def second_ports() -> int:
+    """Where a test's own stack begins, beside the one that all share."""
+    return _base_port() + 100
 
 
 @pytest.fixture

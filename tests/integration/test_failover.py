@@ -15,8 +15,8 @@ ROWS = 200
 
 
 @pytest.fixture
-def own(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    stack = Stack(base_port=int(request.getfixturevalue("stack").base_port) + 100)
+def own(second_ports: int) -> Iterator[Stack]:
+    stack = Stack(second_ports)
     try:
         yield stack.start(modes=("replicate",))
     finally:

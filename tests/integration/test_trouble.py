@@ -126,8 +126,8 @@ def test_etcd_compacted_while_the_server_was_down(scenario: Scenario) -> None:
 
 
 @pytest.fixture
-def own(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    stack = Stack(base_port=int(request.getfixturevalue("stack").base_port) + 100)
+def own(second_ports: int) -> Iterator[Stack]:
+    stack = Stack(second_ports)
     try:
         yield stack.start(modes=("api",))
     finally:

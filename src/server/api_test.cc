@@ -301,7 +301,7 @@ TEST_F(ApiTest, MetricsLiveAsLongAsTheirTask) {
   task.safe_ts = ComposeTimestamp(1700000000500);
   task.lag_ms = 250;
   task.health = Health::kFailed;
-  task.counters = {10, 2, 5, 4096, 3, {{"ReplicateMessage", 7}}};
+  task.counters = {10, 2, 5, 4096, 1, 3, {{"ReplicateMessage", 7}}};
   Http("GET", "/cdc");
   Cdc("get", {{"task_id", "nobody"}});
   const HttpResponse response = Http("GET", "/metrics");
@@ -318,6 +318,7 @@ TEST_F(ApiTest, MetricsLiveAsLongAsTheirTask) {
            "milvus_cdc_replicate_data_cnt{api_type=\"delete\",op_type=\"write\",task_id=\"t\"} 2\n",
            "milvus_cdc_replicate_data_size{op_type=\"write\",task_id=\"t\"} 4096\n",
            "milvus_cdc_api_execute_total{api_type=\"ReplicateMessage\",task_id=\"t\"} 7\n",
+           "milvus_cdc_duplicate_keys_total{task_id=\"t\"} 1\n",
            "milvus_cdc_task_retries_total{task_id=\"t\"} 3\n",
            "milvus_cdc_request_total{request_status=\"success\",request_type=\"create\"} 1\n",
            "milvus_cdc_request_total{request_status=\"total\",request_type=\"create\"} 1\n",

@@ -68,6 +68,10 @@ void AddTasks(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* f
   FamilyBuilder replayed("milvus_cdc_replayed_rows_total",
                          "Inserts sent again after a crash, in the form that doubles nothing",
                          kCounter);
+  FamilyBuilder duplicates("milvus_cdc_duplicate_keys_total",
+                           "Rows on the task's target that lost their place to a replayed row of "
+                           "equal key and partition: the source holds both",
+                           kCounter);
   FamilyBuilder retries("milvus_cdc_task_retries_total", "Calls that failed and were made again",
                         kCounter);
   for (const TaskStatus& task : tasks) {
@@ -92,10 +96,11 @@ void AddTasks(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* f
     for (const auto& [kind, count] : c.calls) {
       calls.Add(with({{"api_type", kind}}), static_cast<double>(count));
     }
+    duplicates.Add(id, static_cast<double>(c.duplicate_keys));
     retries.Add(id, static_cast<double>(c.retries));
   }
-  for (FamilyBuilder* family :
-       {&state, &health, &lag, &safe, &tt, &rows, &bytes, &calls, &replayed, &retries}) {
+  for (FamilyBuilder* family : {&state, &health, &lag, &safe, &tt, &rows, &bytes, &calls, &replayed,
+                                &duplicates, &retries}) {
     family->MoveTo(families);
   }
 }

@@ -5,7 +5,6 @@
 
 #include "sink/blackhole/blackhole_sink.h"
 #include "sink/milvus/milvus_admin.h"
-#include "sink/milvus/milvus_sink.h"
 
 namespace cdc {
 namespace {
@@ -56,7 +55,9 @@ Result<std::unique_ptr<TargetEngine>> TargetEngine::Open(std::string identity, T
       e->admin_ = std::move(target);
     } else {
       e->admin_ = std::make_unique<MilvusAdmin>(client, mode, executor);
-      e->sink_ = std::make_unique<MilvusSink>(address, mode, executor);
+      auto sink = std::make_unique<MilvusSink>(address, mode, executor);
+      e->rows_ = sink.get();
+      e->sink_ = std::move(sink);
     }
     e->log_ = source->OpenLog(executor);
     e->operations_ = source->OpenOperations(executor);
@@ -150,6 +151,12 @@ ReplicationStatus TargetEngine::TaskStatusOf(const std::string& task) {
     if (it != replications_.end()) status = it->second->Status();
   });
   return status;
+}
+
+uint64_t TargetEngine::DuplicateKeys() {
+  uint64_t keys = 0;
+  executor_.RunAndWait([&] { keys = rows_ != nullptr ? rows_->duplicate_keys() : 0; });
+  return keys;
 }
 
 uint64_t TargetEngine::Calls() {

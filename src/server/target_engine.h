@@ -16,6 +16,7 @@
 #include "pipeline/read_governor.h"
 #include "pipeline/replication.h"
 #include "server/source_runtime.h"
+#include "sink/milvus/milvus_sink.h"
 #include "store/store.h"
 
 namespace cdc {
@@ -43,6 +44,8 @@ class TargetEngine {
   void StopTask(const std::string& task);
   ReplicationStatus TaskStatusOf(const std::string& task);
   uint64_t Calls();
+  // Of all its tasks: rows of equal key that a replay has put in one another's place.
+  uint64_t DuplicateKeys();
   TargetMode mode() const { return mode_; }
   bool empty() const { return tasks_ == 0; }
 
@@ -57,6 +60,7 @@ class TargetEngine {
   std::unique_ptr<ProgressStore> progress_;
   std::unique_ptr<TargetAdmin> admin_;
   std::unique_ptr<DataSink> sink_;
+  MilvusSink* rows_ = nullptr;  // the same, when the target is a Milvus
   std::unique_ptr<LogSource> log_;
   std::unique_ptr<OperationSource> operations_;
   std::unique_ptr<LaneSet> lanes_;

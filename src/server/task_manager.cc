@@ -369,6 +369,7 @@ TaskStatus TaskManager::StatusOf(const Task& task) const {
   status.counters.rows_replayed = running.counters.rows_replayed;
   status.counters.bytes = running.counters.bytes;
   status.counters.retries = running.counters.troubles;
+  status.counters.duplicate_keys = task.engine->DuplicateKeys();
   status.counters.calls["write"] = task.engine->Calls();
   for (const ReplicatedCollection& one : running.collections) {
     status.collections.push_back({one.source_database, one.source_name, one.source_id,

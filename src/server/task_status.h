@@ -32,9 +32,10 @@ struct CollectionStatus {
 struct TaskCounters {
   uint64_t rows_inserted = 0;
   uint64_t rows_deleted = 0;
-  uint64_t rows_replayed = 0;  // inserts of the window after a crash, sent as delete + insert
-  uint64_t bytes = 0;          // of rows, as the target acknowledged them
-  uint64_t retries = 0;        // calls that failed and were made again
+  uint64_t rows_replayed = 0;   // inserts of the window after a crash, sent as delete + insert
+  uint64_t bytes = 0;           // of rows, as the target acknowledged them
+  uint64_t duplicate_keys = 0;  // of its target: rows that a replay put in one another's place
+  uint64_t retries = 0;         // calls that failed and were made again
   std::map<std::string, uint64_t>
       calls;  // acknowledged ones by kind: ReplicateMessage, Insert, ...
 };

@@ -60,6 +60,7 @@ void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutco
     executor_->Post(alive_.Guard([run, error = calls.error()] { run->done({error, 0}); }));
     return;
   }
+  duplicate_keys_ += replayed_[run->batch->lane].Note(*run->batch);
   run->calls = *std::move(calls);
   executor_->Post(alive_.Guard([this, run] { Next(run); }));
 }

@@ -21,6 +21,7 @@
 #include "client/milvus/milvus_client.h"
 #include "model/task.h"
 #include "pipeline/ports.h"
+#include "sink/milvus/replayed_keys.h"
 
 namespace cdc {
 
@@ -41,6 +42,9 @@ class MilvusSink final : public DataSink {
   void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override;
   void Drain(const std::string& lane, Callback<Status> done) override;
 
+  // Rows of equal key that a replay has put in one another's place.
+  uint64_t duplicate_keys() const { return duplicate_keys_; }
+
  private:
   struct Run;
   void Next(std::shared_ptr<Run> run);
@@ -53,6 +57,8 @@ class MilvusSink final : public DataSink {
   Executor* const executor_;
   const Options options_;
   Alive alive_;
+  std::map<std::string, ReplayedKeys> replayed_;  // by lane
+  uint64_t duplicate_keys_ = 0;
   bool alone_ = false;  // a call that wants to be alone is in flight
   std::deque<std::shared_ptr<Run>> waiting_to_be_alone_;
   // Last: it goes first, and waits for callbacks that use the rest.

@@ -14,9 +14,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the slow tests too, write a report")
 
 
-# Tests of one kind of target share its servers. The files that restart servers get a second set, so
-# that five workers end about together.
-SECOND_SET = ("test_lifecycle.py", "test_load.py", "test_trouble.py")
+# Tests of one kind of target share its servers. The files that restart servers get a second set,
+# and those that are large or slow a third, so that the workers end about together.
+SETS = {
+    "second": ("test_lifecycle.py", "test_load.py", "test_trouble.py"),
+    "third": ("test_clock.py", "test_many.py", "test_sizes.py", "test_store.py"),
+}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,8 +30,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "slow" in item.keywords and not everything:
             item.add_marker(skip)
         groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
-        if item.path.name in SECOND_SET and groups & {"replicate", "api"}:
-            item.add_marker(pytest.mark.xdist_group("second"))
+        for name, files in SETS.items():
+            if item.path.name in files and groups & {"replicate", "api"}:
+                item.add_marker(pytest.mark.xdist_group(name))
 
 
 _results: list[tuple[str, str, float]] = []

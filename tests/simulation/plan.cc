@@ -60,6 +60,10 @@ Plan Plan::FromSeed(uint64_t seed) {
     plan.clock_set_after = clock.Millis(0, 4000);
     plan.clock_set_ms = clock.Chance(0.7) ? -3'600'000 : 3'600'000;
   }
+  if (plan.point_crash > 0 && clock.Chance(0.4)) {
+    plan.rare_points = plan.workload.decorations = true;
+    plan.workload.ddl = 0.3;
+  }
   plan.crash = some(0.4);
   plan.restart = some(0.15);
   plan.pause = some(0.15);

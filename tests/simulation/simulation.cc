@@ -19,7 +19,7 @@ Simulation::Simulation(const Plan& plan)
     : plan_(plan),
       random_(plan.seed),
       report_(&executor_, plan.trace),
-      points_(Random(plan.seed ^ 0xFA17ull), plan.point_crash, 8),
+      points_(Random(plan.seed ^ 0xFA17ull), plan.point_crash, plan.rare_points, 12),
       source_(plan.source, &executor_, random_.Fork(), &report_),
       store_(&executor_, random_.Fork(), &plan_.store_faults, &points_, &report_),
       target_(

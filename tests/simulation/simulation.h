@@ -58,6 +58,7 @@ struct Plan {
   double outage = 0;   // of the target
   double etcd_outage = 0;
   double point_crash = 0;  // see FaultPoints
+  bool rare_points = false;
   Calamity calamity = Calamity::kNone;
   Duration calamity_after{};
   Duration clock_set_after{};

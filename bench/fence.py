@@ -8,46 +8,67 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build" / "release" / "fence_bench"
-PAIRS = 15
+PAIRS = 21
 WITHOUT = ("--without-fence",)
 
 
-def run(folder: Path, *options: str, wrapper: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
-    """One run with a new store; its figures, and what the wrapper said."""
+@dataclass
+class Figures:
+    seconds: float = 0.0
+    processor: float = 0.0  # seconds
+    commits: int = 0
+    rows: int = 0
+    said: str = ""
+
+
+def run(folder: Path, *options: str, wrapper: tuple[str, ...] = ()) -> Figures:
+    """One run with a new store."""
     for file in folder.glob("store.db*"):
         file.unlink()
     command = [*wrapper, str(BINARY), "--folder", str(folder), *options]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout) if done.stdout else {}, done.stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    figures = Figures(**json.loads(done.stdout)) if done.stdout else Figures()
+    figures.processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    figures.said = done.stderr
+    return figures
+
+
+def told(what: str, ratios: list[float]) -> str:
+    low, median, high = statistics.quantiles(ratios, n=4)
+    return (
+        f"{what} {median:+.1%} (quartiles {low:+.1%} to {high:+.1%}, "
+        f"extremes {min(ratios):+.1%} to {max(ratios):+.1%})"
+    )
 
 
 def throughput(folder: Path, what: str, pairs: int) -> None:
     run(folder)  # the files are in the page cache
-    ratios, rates, writes = [], [], []
+    seconds, processor, rates, writes = [], [], [], []
     for number in range(pairs):
         order = ((), WITHOUT) if number % 2 else (WITHOUT, ())
-        seconds = {options: run(folder, *options)[0] for options in order}
-        with_fence, without = seconds[()], seconds[WITHOUT]
-        ratios.append(with_fence["seconds"] / without["seconds"] - 1)
-        rates.append(with_fence["rows"] / with_fence["seconds"])
-        writes.append(with_fence["commits"] - without["commits"])
-    ratios.sort()
-    low, _, high = statistics.quantiles(ratios, n=4)
+        both = {options: run(folder, *options) for options in order}
+        paid, free = both[()], both[WITHOUT]
+        seconds.append(paid.seconds / free.seconds - 1)
+        processor.append(paid.processor / free.processor - 1)
+        rates.append(paid.rows / paid.seconds)
+        writes.append(paid.commits - free.commits)
     print(
         f"{what}: {statistics.median(rates):,.0f} rows/s with the fence, "
-        f"{statistics.median(writes):.0f} more store writes; price in time, {pairs} pairs: "
-        f"median {statistics.median(ratios):+.1%}, quartiles {low:+.1%} to {high:+.1%}, "
-        f"extremes {ratios[0]:+.1%} to {ratios[-1]:+.1%}",
+        f"{statistics.median(writes):.0f} more store writes; price, median of {pairs} pairs: "
+        f"{told('time', seconds)}, {told('processor time', processor)}",
         flush=True,
     )
 
@@ -55,7 +76,7 @@ def throughput(folder: Path, what: str, pairs: int) -> None:
 def counted(folder: Path, *options: str) -> int:
     """Instructions of one run, counted by callgrind."""
     wrapper = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
-    _, said = run(folder, *options, wrapper=wrapper)
+    said = run(folder, *options, wrapper=wrapper).said
     found = re.search(r"Collected : (\d+)", said)
     assert found, said
     return int(found.group(1))
@@ -72,7 +93,7 @@ def main(arguments: list[str]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="milvus-cdc-bench-"))
     try:
         sources = {
-            "64 KiB messages": (2_000_000, 65_536),
+            "64 KiB messages": (3_000_000, 65_536),
             "single rows": (500_000, 600),
             "few": (20_000, 600),
             "twice": (40_000, 600),
@@ -92,11 +113,11 @@ def main(arguments: list[str]) -> None:
         for options in ((), WITHOUT):
             live = folder / f"live{len(options)}"
             live.mkdir()
-            figures, _ = run(live, "--rows", "20000", "--rate", "2000", *options)
+            figures = run(live, "--rows", "20000", "--rate", "2000", *options)
             name = "without" if options else "with"
             print(
                 f"2,000 single rows/s for 10 s, {name}: "
-                f"{figures['commits'] / figures['seconds']:.1f} store writes/s"
+                f"{figures.commits / figures.seconds:.1f} store writes/s"
             )
     finally:
         shutil.rmtree(folder)

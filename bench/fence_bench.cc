@@ -52,7 +52,7 @@ class Source {
       : arguments_(arguments),
         // A backlog is older than what counts as keeping up.
         begin_ms_(SystemClock().WallMillis() - (arguments.rate == 0 ? 600'000 : 0)),
-        rate_(arguments.rate != 0 ? arguments.rate : 20'000),
+        rate_(arguments.rate != 0 ? arguments.rate : RateOf(arguments.bytes)),
         per_message_(arguments.rate != 0 ? 1 : std::max<size_t>(1, arguments.bytes / kRowBytes)) {
     rocksdb::Options options;
     options.create_if_missing = true;
@@ -87,6 +87,9 @@ class Source {
  private:
   static constexpr size_t kDimension = 128;
   static constexpr size_t kRowBytes = kDimension * sizeof(float) + 16;
+
+  // Messages in a second of a backlog: a source is loaded with up to 100 MB/s.
+  static size_t RateOf(size_t bytes) { return std::min<size_t>(20'000, 100'000'000 / bytes); }
 
   static std::string Nested(uint32_t field, const std::string& content) {
     WireWriter out;
@@ -245,7 +248,7 @@ Result<Measured> Run(const Arguments& arguments) {
   CountedStore counted(writer.get());
   BlackholeTarget target(&executor);
   LaneSet lanes("bench", {}, {}, &executor, &target, &counted);
-  ReadGovernor governor(&executor, {});
+  ReadGovernor governor(&executor, {32 << 20, 1 << 20});
   Replication::Options options;
   options.target = "bench";
   options.reconciler.task = task.spec.id;

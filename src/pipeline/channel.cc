@@ -247,19 +247,21 @@ bool Channel::FenceCovers(Timestamp ts) {
   return !fenced_off_;
 }
 
-// Up to the change that fills half of the window, or a little beyond what has been read.
+// Up to the change that fills the window, or a little beyond what has been read. The sooner the
+// target acknowledges, the more may be ahead: it will be as quick with a replay.
 void Channel::ExtendFence() {
-  if (fence_writing_ || sent_bytes_ >= options_.window_bytes / 2) return;
+  if (fence_writing_ || sent_bytes_ >= options_.window_bytes / 4) return;
   Timestamp fence = 0;
   Timestamp soon = 0;
   size_t bytes = 0;
+  const size_t room = options_.window_bytes - 3 * sent_bytes_;
   for (const TrackedChange& change : ready_) {
     bytes += change.change.MemoryUsage();
     fence = change.change.ts;
-    if (bytes < options_.window_bytes / 4) soon = fence;
-    if (bytes >= options_.window_bytes / 2) break;
+    if (bytes < room / 2) soon = fence;
+    if (bytes >= room) break;
   }
-  if (bytes < options_.window_bytes / 2) {
+  if (bytes < room) {
     // While catching up there may be any amount of rows in what comes next.
     const std::chrono::milliseconds age(executor_->clock().WallMillis() - PhysicalMillis(tick_));
     const uint64_t ahead = age > options_.behind ? 0 : options_.fence_ahead;

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 
 from lab.client import EVENTUALLY, Client
-from lab.process import end_all_on_signals
+from lab.replicated import MODES, both_modes, replicated
 from lab.seeder import Seeded
-from lab.stack import BASE_PORT, Stack
+from lab.stack import Stack
 from lab.waiting import until
 from lab.wal import TickWatch
 
@@ -63,14 +63,7 @@ def measure(stack: Stack, mode: str, rows: int) -> list[Sample]:
     """Replicates one collection of one shard and times `rows` inserts, one after the other."""
     target = stack.targets[mode]
     name = f"lag_{mode}"
-    task = stack.cdc.create(
-        milvus_connect_param=target.connect_param(),
-        db_collections={"default": [{"name": f"{name}*"}]},
-    )
-    seeded = Seeded.create(stack.source_client, name, shards=1, dim=128).index_and_load()
-    seeded.insert(keys=[0])
-    task.wait_safe(seeded.last_ts)
-    until("loaded", lambda: target.client.load_state("default", name) == "Loaded")
+    task, seeded = replicated(stack, mode, name, shards=1)
     pchannel = stack.source_client.describe("default", name).physical_channel_names[0]
     watch = TickWatch(stack.source.rocksmq, pchannel)
     watch.start()
@@ -119,15 +112,9 @@ def show(mode: str, samples: list[Sample]) -> None:
 
 def main(arguments: list[str]) -> None:
     rows = int(arguments[0]) if arguments else ROWS
-    end_all_on_signals()
-    stack = Stack(BASE_PORT + 700)
-    try:
-        stack.start(modes=("replicate", "api"))
-        stack.cdc.start()
-        for mode in ("replicate", "api"):
+    with both_modes() as stack:
+        for mode in MODES:
             show(mode, measure(stack, mode, rows))
-    finally:
-        stack.stop()
 
 
 if __name__ == "__main__":

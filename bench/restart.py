@@ -8,9 +8,8 @@ import threading
 import time
 
 from lab.client import EVENTUALLY
-from lab.process import end_all_on_signals
-from lab.seeder import Seeded
-from lab.stack import BASE_PORT, Stack
+from lab.replicated import MODES, both_modes, replicated
+from lab.stack import Stack
 from lab.waiting import until
 
 RESTARTS = 15
@@ -20,14 +19,7 @@ def measure(stack: Stack, mode: str, restarts: int) -> list[float]:
     """Seconds; rows are being written all the time, so that each crash leaves a window."""
     target, cdc = stack.targets[mode], stack.cdc
     name = f"restart_{mode}"
-    task = cdc.create(
-        milvus_connect_param=target.connect_param(),
-        db_collections={"default": [{"name": f"{name}*"}]},
-    )
-    seeded = Seeded.create(stack.source_client, name, shards=2, dim=128).index_and_load()
-    seeded.insert(keys=[0])
-    task.wait_safe(seeded.last_ts)
-    until("loaded", lambda: target.client.load_state("default", name) == "Loaded")
+    task, seeded = replicated(stack, mode, name, shards=2)
     stop = threading.Event()
     keys = iter(range(1, 1_000_000))
     lock = threading.Lock()
@@ -68,17 +60,11 @@ def measure(stack: Stack, mode: str, restarts: int) -> list[float]:
 
 def main(arguments: list[str]) -> None:
     restarts = int(arguments[0]) if arguments else RESTARTS
-    end_all_on_signals()
-    stack = Stack(BASE_PORT + 700)
-    try:
-        stack.start(modes=("replicate", "api"))
-        stack.cdc.start()
-        for mode in ("replicate", "api"):
+    with both_modes() as stack:
+        for mode in MODES:
             samples = measure(stack, mode, restarts)
             p50, most = statistics.median(samples), max(samples)
             print(f"{mode}: {restarts} restarts, p50 {p50:.2f} s, max {most:.2f} s", flush=True)
-    finally:
-        stack.stop()
 
 
 if __name__ == "__main__":

@@ -134,11 +134,10 @@ class Chaos:
         connect = dict(side.target.connect_param(), uri=f"http://{side.gate.address}")
         return cdc.create(milvus_connect_param=connect, db_collections={"*": [{"name": "*"}]})
 
-    def _loaded(self) -> list[tuple[str, str]]:
-        """The collections that can be read at the source, as (database, name)."""
+    def _loaded(self) -> list[Name]:
+        """The collections that can be read at the source."""
         source = self.stack.source_client
-        names = [(db, name) for db in source.databases() for name in source.collections(db)]
-        return [(db, name) for db, name in sorted(names) if source.load_state(db, name) == "Loaded"]
+        return [name for name in source.everything() if source.load_state(*name) == "Loaded"]
 
     def _settle(self, side: Side, last: int) -> None:
         """Everything is well again: no manual step from here on."""
@@ -152,7 +151,7 @@ class Chaos:
 
     def _compare_all(self) -> None:
         source = self.stack.source_client
-        names = [(db, name) for db in source.databases() for name in source.collections(db)]
+        names = source.everything()
         self.source_rows = logged_rows(self.stack.source, source, names)
         self.source_shown = self._shown(source, self.source_rows)
         for side in self.sides:
@@ -174,7 +173,7 @@ class Chaos:
     def _objects_equal(self, side: Side, names: list[Name]) -> bool:
         source, target = self.stack.source_client, side.target.client
         here = set(names)
-        there = {(db, name) for db in target.databases() for name in target.collections(db)}
+        there = set(target.everything())
         assert here == there, f"collections: source {here - there}, target {there - here}"
         for db, name in names:
             found = compare_objects(
@@ -185,13 +184,13 @@ class Chaos:
 
     def _shown(self, client: Client, logged: dict[Name, Rows]) -> str:
         """What count(*) says now beside the log; a server that was killed may never show all."""
-        shown = unreadable = 0
+        shown = unreadable = total = 0
         for db, name in self._loaded():
+            total += count(logged.get((db, name), {}))
             try:
                 shown += client.count(db, name, at=EVENTUALLY)
             except ServerError:
                 unreadable += 1
-        total = sum(count(logged.get(name, {})) for name in self._loaded())
         return f"{shown:,} of {total:,}" + (f", {unreadable} unreadable" if unreadable else "")
 
     def _compare_shown(self, side: Side, db: str, name: str) -> None:

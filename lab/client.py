@@ -108,6 +108,10 @@ class Client:
         request = milvus_pb2.ShowCollectionsRequest(db_name=db)
         return sorted(self.call("ShowCollections", request).collection_names)
 
+    def everything(self) -> list[tuple[str, str]]:
+        """All collections of all databases, as (database, name), in order."""
+        return [(db, name) for db in self.databases() for name in self.collections(db)]
+
     def describe(self, db: str, name: str) -> Any:
         request = milvus_pb2.DescribeCollectionRequest(db_name=db, collection_name=name)
         return self.call("DescribeCollection", request)

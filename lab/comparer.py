@@ -113,7 +113,8 @@ def diff_rows(
     return found
 
 
-def _limited(found: list[str]) -> list[str]:
+def limited(found: list[str]) -> list[str]:
+    """The first few of many differences, and how many more there are."""
     more = len(found) - _SHOWN
     return found if more <= 0 else [*found[:_SHOWN], f"... and {more} more differences"]
 
@@ -148,7 +149,7 @@ def compare_rows(
             for p in (source, target)
         )
         found += [where + text for text in diff_rows(left, right, traits, json_fields)]
-    return _limited(found)
+    return limited(found)
 
 
 def _nameable_partitions(place: Place) -> Sequence[str | None]:
@@ -171,7 +172,7 @@ def compare_by_scan(source: Place, target: Place, traits: Traits = REPLICATE) ->
             p.client.scan(p.db, p.name, primary, partition, p.at) for p in (source, target)
         )
         found += [where + text for text in diff_rows(left, right, traits, json_fields)]
-    return _limited(found)
+    return limited(found)
 
 
 # --- objects ----------------------------------------------------------------------------------

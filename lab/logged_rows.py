@@ -15,11 +15,11 @@ from pymilvus.grpc_gen import common_pb2, msg_pb2
 from rocksdict import AccessType, Options, Rdict
 
 from lab.client import Client, Key, Row, rows_of
+from lab.comparer import limited
 from lab.milvus import Milvus
 
 _INSERT, _DELETE = 400, 401
 _ALL_PARTITIONS = -1
-_SHOWN = 8
 
 Name = tuple[str, str]  # database, collection
 Rows = dict[tuple[str, Key], list[Row]]  # by partition and key, in the order of their insertion
@@ -130,5 +130,4 @@ def compare_logged(name: Name, source: Rows, target: Rows) -> list[str]:
         else:
             continue
         found[-1] = f"{where} partition {partition} key {key!r}: {found[-1]}"
-    more = len(found) - _SHOWN
-    return found if more <= 0 else [*found[:_SHOWN], f"... and {more} more differences"]
+    return limited(found)

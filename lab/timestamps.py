@@ -11,6 +11,11 @@ def now_ts(offset_ms: int = 0) -> int:
     return (int(time.time() * 1000) + offset_ms) << 18
 
 
+def before_ms() -> int:
+    """Unix milliseconds surely before the next write: a Milvus' clock may be some 50 ms behind."""
+    return int(time.time() * 1000) - 200
+
+
 def write_ts(result: Any) -> int:
     """A time that covers the write just answered: what the source stamped it with, if it says so.
 

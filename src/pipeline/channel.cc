@@ -4,7 +4,6 @@
 #include <utility>
 
 namespace cdc {
-
 Channel::Channel(ChannelCheckpoint start, Options options, Executor* executor, LogSource* log,
                  LaneSet* lanes, ReadGovernor* governor, ChannelHost* host)
     : name_(start.channel),

@@ -153,16 +153,13 @@ ReplicationStatus TargetEngine::TaskStatusOf(const std::string& task) {
   return status;
 }
 
-uint64_t TargetEngine::DuplicateKeys() {
-  uint64_t keys = 0;
-  executor_.RunAndWait([&] { keys = rows_ != nullptr ? rows_->duplicate_keys() : 0; });
-  return keys;
-}
-
-uint64_t TargetEngine::Calls() {
-  uint64_t calls = 0;
-  executor_.RunAndWait([&] { calls = lanes_->calls(); });
-  return calls;
+TargetEngine::Counters TargetEngine::CountersNow() {
+  Counters counters;
+  executor_.RunAndWait([&] {
+    counters.calls = lanes_->calls();
+    if (rows_ != nullptr) counters.duplicate_keys = rows_->duplicate_keys();
+  });
+  return counters;
 }
 
 }  // namespace cdc

@@ -43,9 +43,11 @@ class TargetEngine {
   // Waits for what is in flight and for the final checkpoint, a few seconds at most.
   void StopTask(const std::string& task);
   ReplicationStatus TaskStatusOf(const std::string& task);
-  uint64_t Calls();
-  // Of all its tasks: rows of equal key that a replay has put in one another's place.
-  uint64_t DuplicateKeys();
+  struct Counters {  // of all its tasks
+    uint64_t calls = 0;
+    uint64_t duplicate_keys = 0;  // rows that a replay has put in one another's place
+  };
+  Counters CountersNow();
   TargetMode mode() const { return mode_; }
   bool empty() const { return tasks_ == 0; }
 

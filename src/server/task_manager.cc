@@ -369,8 +369,9 @@ TaskStatus TaskManager::StatusOf(const Task& task) const {
   status.counters.rows_replayed = running.counters.rows_replayed;
   status.counters.bytes = running.counters.bytes;
   status.counters.retries = running.counters.troubles;
-  status.counters.duplicate_keys = task.engine->DuplicateKeys();
-  status.counters.calls["write"] = task.engine->Calls();
+  const TargetEngine::Counters of_target = task.engine->CountersNow();
+  status.counters.duplicate_keys = of_target.duplicate_keys;
+  status.counters.calls["write"] = of_target.calls;
   for (const ReplicatedCollection& one : running.collections) {
     status.collections.push_back({one.source_database, one.source_name, one.source_id,
                                   one.target.database, one.target.collection, one.phase});

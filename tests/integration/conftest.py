@@ -6,9 +6,11 @@ import itertools
 import os
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from lab.cdc_server import CdcServer
 from lab.places import cdc_binary
 from lab.stack import BASE_PORT, Stack, Target
 from tests.integration.scenario import Scenario
@@ -62,6 +64,14 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 def second_ports() -> int:
     """Where a test's own stack begins, beside the one that all share."""
     return _base_port() + 100
+
+
+@pytest.fixture
+def other_server(stack: Stack, tmp_path: Path) -> Iterator[CdcServer]:
+    """A milvus-cdc of this test's own, beside the one that all share; not started."""
+    server = CdcServer(tmp_path / "cdc", stack.source, stack.base_port + 3)
+    yield server
+    server.kill()
 
 
 @pytest.fixture

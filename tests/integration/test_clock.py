@@ -23,22 +23,20 @@ def etcd(scenario: Scenario) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def clock(scenario: Scenario, etcd: Gate, tmp_path: Path) -> Iterator[Path]:
+def clock(scenario: Scenario, etcd: Gate, other_server: CdcServer, tmp_path: Path) -> Path:
     """A file that holds how far the clock of `scenario.cdc` is off; the server runs with it."""
     assert _LIBRARY is not None, "libfaketime is missing: run ./x setup"
-    stack = scenario.stack
-    server = CdcServer(tmp_path / "cdc", stack.source, stack.base_port + 3)
     offset = tmp_path / "clock"
     offset.write_text("+0\n")
-    server.environment = {
+    other_server.environment = {
         "LD_PRELOAD": str(_LIBRARY),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
-    scenario.cdc = server.start(server.configuration(etcd_address=etcd.address))
-    yield offset
-    server.process.end(5)
+    configuration = other_server.configuration(etcd_address=etcd.address)
+    scenario.cdc = other_server.start(configuration)
+    return offset
 
 
 @BOTH_MODES

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.cdc_server import CdcError, CdcServer
-from lab.stack import Stack
 from lab.waiting import until
 from tests.integration.scenario import Scenario, on
 
@@ -129,13 +126,6 @@ def test_name_that_does_not_exist(scenario: Scenario) -> None:
 
 
 # --- configuration ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def other_server(stack: Stack, tmp_path: Path) -> Iterator[CdcServer]:
-    server = CdcServer(tmp_path, stack.source, stack.base_port + 3)
-    yield server
-    server.kill()
 
 
 def _ends(server: CdcServer) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from pymilvus import DataType, FieldSchema
 
 from lab.client import EVENTUALLY
 from lab.seeder import odd_keys
-from lab.timestamps import write_ts
+from lab.timestamps import before_ms, write_ts
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
@@ -173,7 +171,7 @@ def test_a_key_inserted_twice_comes_out_once_of_a_replay(scenario: Scenario) -> 
     seeded = scenario.seed()
     seeded.insert(keys=[1])
     scenario.assert_equal(seeded)
-    before = int(time.time() * 1000) - 200
+    before = before_ms()
     seeded.insert(keys=[7, 8])
     seeded.insert(keys=[7, 9])
     seeded.delete([8])

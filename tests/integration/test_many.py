@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,12 +16,10 @@ COLLECTIONS = 10_000
 
 
 @pytest.fixture
-def many(scenario: Scenario, tmp_path: Path) -> Iterator[CdcServer]:
-    stack = scenario.stack
-    server = CdcServer(tmp_path / "cdc", stack.source, stack.base_port + 3)
-    yield server
-    server.process.end(5)
-    stack.etcd.delete_prefix("many/")
+def many(scenario: Scenario, other_server: CdcServer) -> Iterator[CdcServer]:
+    yield other_server
+    other_server.kill()
+    scenario.stack.etcd.delete_prefix("many/")
 
 
 def _wait_for_all(task: Task) -> None:

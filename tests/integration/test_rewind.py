@@ -3,17 +3,11 @@ that was right."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from lab.cdc_server import CdcError
+from lab.timestamps import before_ms
 from tests.integration.scenario import BOTH_MODES, Scenario, on
-
-
-def _now_ms() -> int:
-    """The clock of a Milvus may be some 50 ms behind."""
-    return int(time.time() * 1000) - 200
 
 
 @BOTH_MODES
@@ -22,7 +16,7 @@ def test_what_is_right_stays_as_it_is(scenario: Scenario) -> None:
     seeded = scenario.seed()
     keys = seeded.insert(30)
     scenario.assert_equal(seeded)
-    before = _now_ms()
+    before = before_ms()
     more = seeded.insert(40)
     seeded.delete(more[:10])
     seeded.upsert(keys[:10])
@@ -39,7 +33,7 @@ def test_what_is_right_stays_as_it_is(scenario: Scenario) -> None:
 def test_repairs_a_target_that_lost_rows(scenario: Scenario) -> None:
     task = scenario.start_task()
     seeded = scenario.seed()
-    before = _now_ms()
+    before = before_ms()
     keys = seeded.insert(40)
     scenario.assert_equal(seeded)
     there = scenario.target.client.collection("default", seeded.name)
@@ -57,10 +51,10 @@ def test_refusals(scenario: Scenario) -> None:
     seeded.insert(3)
     scenario.assert_equal(seeded)
     with pytest.raises(CdcError, match="pause it before"):
-        task.rewind(_now_ms() - 1000)
+        task.rewind(before_ms() - 1000)
     task.pause()
     with pytest.raises(CdcError, match="has not come that far"):
-        task.rewind(_now_ms() + 60_000)
+        task.rewind(before_ms() + 60_000)
     with pytest.raises(CdcError, match="begins at"):
         task.rewind(1_600_000_000_000)
     task.resume()

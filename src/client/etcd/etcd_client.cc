@@ -144,10 +144,10 @@ struct Connection {
         std::lock_guard lock(mutex);
         if (closed) return;
       }
-      const auto now = std::chrono::steady_clock::now();
+      const auto waited = std::chrono::steady_clock::now() - start;
       // A quick refusal is over before the states in between can be seen.
       const bool failing = state == GRPC_CHANNEL_TRANSIENT_FAILURE;
-      if (now - start > (failing ? std::min(timeout, kRetryConnect) : timeout)) return;
+      if (waited > (failing ? std::min(timeout, kRetryConnect) : timeout)) return;
       if (!channel->WaitForStateChange(
               state, std::chrono::system_clock::now() + std::chrono::milliseconds(50))) {
         continue;

@@ -1,0 +1,41 @@
+"""What the benches begin with: servers of both modes, and one loaded collection in replication."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lab.cdc_server import Task
+from lab.process import end_all_on_signals
+from lab.seeder import Seeded
+from lab.stack import BASE_PORT, Stack
+from lab.waiting import until
+
+MODES = ("replicate", "api")
+
+
+@contextmanager
+def both_modes() -> Iterator[Stack]:
+    """A source, a target of each mode and milvus-cdc, all up; ended behind."""
+    end_all_on_signals()
+    stack = Stack(BASE_PORT + 700)
+    try:
+        stack.start(modes=MODES)
+        stack.cdc.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def replicated(stack: Stack, mode: str, name: str, shards: int) -> tuple[Task, Seeded]:
+    """A task and its collection, of one row (key 0) that is readable on the target."""
+    target = stack.targets[mode]
+    task = stack.cdc.create(
+        milvus_connect_param=target.connect_param(),
+        db_collections={"default": [{"name": f"{name}*"}]},
+    )
+    seeded = Seeded.create(stack.source_client, name, shards=shards, dim=128).index_and_load()
+    seeded.insert(keys=[0])
+    task.wait_safe(seeded.last_ts)
+    until("loaded", lambda: target.client.load_state("default", name) == "Loaded")
+    return task, seeded

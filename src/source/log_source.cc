@@ -27,7 +27,8 @@ Decoded<Change> DecodeChanges(const std::string& channel, Result<std::vector<Raw
   }
   decoded.items.reserve(entries->size());
   for (RawEntry& entry : *entries) {
-    Result<Change> change = DecodeMessage(entry.id, std::move(entry.payload));
+    Result<Change> change = entry.streaming ? StreamingFormatError(entry.id)
+                                            : DecodeMessage(entry.id, std::move(entry.payload));
     if (!change.ok()) {
       decoded.error = change.error().Prefixed("channel " + channel);
       return decoded;
@@ -45,7 +46,8 @@ Decoded<Operation> DecodeOperations(const std::string& topic,
     return decoded;
   }
   for (const RawEntry& entry : *entries) {
-    Result<Operation> operation = DecodeOperation(entry.id, *entry.payload);
+    Result<Operation> operation = entry.streaming ? StreamingFormatError(entry.id)
+                                                  : DecodeOperation(entry.id, *entry.payload);
     if (operation.ok()) {
       decoded.items.push_back(*std::move(operation));
       continue;

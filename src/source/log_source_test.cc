@@ -42,6 +42,7 @@ struct FakeLog final : RawLog {
     return std::make_unique<Tail>(this);
   }
   void Latest(std::vector<std::string>, LatestDone done) override { latest = std::move(done); }
+  void Held(std::map<std::string, LogPosition>, HeldDone) override {}
   Result<LogId> DecodeId(const std::string& bytes) const override { return DecodeNumericId(bytes); }
   void Answer(Result<std::vector<RawEntry>> entries) {
     std::exchange(read, nullptr)(std::move(entries));
@@ -77,6 +78,19 @@ class LogSourceTest : public testing::Test {
   std::optional<Result<std::vector<Change>>> result_;
   int calls_ = 0;
 };
+
+TEST_F(LogSourceTest, AMessageMarkedAsStreamingFormatIsCorruptWithItsPosition) {
+  const auto reader = Open();
+  Read(reader.get());
+  RawEntry entry = Tick(7);
+  entry.streaming = true;
+  log_->Answer(std::vector<RawEntry>{entry});
+  executor_.RunAll();
+  ASSERT_TRUE(result_ && !result_->ok());
+  EXPECT_EQ(result_->error().disposition, Disposition::kCorrupt);
+  EXPECT_NE(result_->error().message.find("message 7"), std::string::npos);
+  EXPECT_NE(result_->error().message.find("2.6"), std::string::npos);
+}
 
 TEST_F(LogSourceTest, DeliversDecodedChangesOnTheExecutor) {
   const auto reader = Open();

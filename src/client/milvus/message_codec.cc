@@ -49,9 +49,7 @@ bool ReadBase(std::string_view bytes, Base* base) {
 // MsgHeader of any Milvus message: field 1 is its MsgBase.
 Result<Base> ReadHeader(const LogId& id, std::string_view payload) {
   if (payload.substr(0, kStreamingMagic.size()) == kStreamingMagic) {
-    return Corrupt(id,
-                   "written by Milvus' streaming service (2.6, or 2.5 with it switched on), "
-                   "which this source does not read; use a source of Milvus 2.3 to 2.5");
+    return StreamingFormatError(id);
   }
   Base base;
   WireReader reader(payload);
@@ -62,9 +60,7 @@ Result<Base> ReadHeader(const LogId& id, std::string_view payload) {
   }
   if (!reader.ok()) return Corrupt(id, "is no protobuf message");
   if (!base.present || base.msg_type == 0) return Corrupt(id, "has no message type");
-  if (base.streaming) {
-    return Corrupt(id, "written by Milvus' streaming service, which this source does not read");
-  }
+  if (base.streaming) return StreamingFormatError(id);
   return base;
 }
 
@@ -178,6 +174,12 @@ Status ReadObjectIds(const LogId& id, Change* change) {
 }
 
 }  // namespace
+
+Error StreamingFormatError(LogId id) {
+  return Corrupt(id,
+                 "written by Milvus' streaming service (2.6, or 2.5 with it switched on), which "
+                 "this source does not read; use a source of Milvus 2.3 to 2.5");
+}
 
 Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payload) {
   CDC_ASSIGN_OR_RETURN(const Base base, ReadHeader(id, *payload));

@@ -27,6 +27,10 @@ namespace cdc {
 // messages of the streaming format of Milvus 2.6), naming `id`.
 Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payload);
 
+// The error of a message in the format of the streaming service, for where its properties are not
+// in the payload.
+Error StreamingFormatError(LogId id);
+
 // Decodes one message of the operation topic. Kinds that are not understood come back with
 // is_flush == false. Errors: corrupt.
 Result<Operation> DecodeOperation(LogId id, const std::string& payload);

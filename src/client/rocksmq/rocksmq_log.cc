@@ -45,6 +45,11 @@ struct Topic {
   std::optional<uint64_t> safe;  // ... at the one before: everything up to it is visible now
 };
 
+struct HeldRequest {
+  std::map<std::string, LogPosition> places;
+  RawLog::HeldDone done;
+};
+
 struct LatestRequest {
   std::vector<std::string> topics;
   RawLog::LatestDone done;
@@ -86,6 +91,11 @@ class RocksmqLog final : public RawLog {
       latest_.push_back(std::move(request));
     });
   }
+  void Held(std::map<std::string, LogPosition> places, HeldDone done) override {
+    Post([this, request = HeldRequest{std::move(places), std::move(done)}]() mutable {
+      held_.push_back(std::move(request));
+    });
+  }
   Result<LogId> DecodeId(const std::string& bytes) const override { return DecodeNumericId(bytes); }
 
   void Post(std::function<void()> command) {
@@ -111,6 +121,9 @@ class RocksmqLog final : public RawLog {
   Status Deliver(TailState* tail, uint64_t safe);
   Error PositionGone(const TailState& tail, std::string_view why) const;
   Status AnswerLatest();
+  Status AnswerHeld();
+  Result<std::map<std::string, HeldLog>> HeldOf(
+      const std::map<std::string, LogPosition>& places) const;
   bool SomebodyWaits() const;
   void Wait();
 
@@ -127,6 +140,7 @@ class RocksmqLog final : public RawLog {
   std::string identity_;
   std::vector<std::shared_ptr<TailState>> tails_;
   std::vector<LatestRequest> latest_;
+  std::vector<HeldRequest> held_;
   std::map<std::string, Topic> topics_;
   uint64_t sequence_ = 0;
   bool active_ = false;  // the last catch-up brought something
@@ -161,6 +175,7 @@ void RocksmqLog::Run() {
         status = Look();
         if (status.ok()) status = ServeAll();
         if (status.ok()) status = AnswerLatest();
+        if (status.ok()) status = AnswerHeld();
       }
       if (!status.ok()) GiveUpStore(status.error());
     }
@@ -223,6 +238,7 @@ void RocksmqLog::FailWaiting(const Error& error) {
     if (tail->done) std::exchange(tail->done, nullptr)(error);
   }
   for (const LatestRequest& request : std::exchange(latest_, {})) request.done(error);
+  for (const HeldRequest& request : std::exchange(held_, {})) request.done(error);
 }
 
 // Two phases: what is new now may be read only after the next catch-up. When the log was quiet that
@@ -310,10 +326,9 @@ Result<bool> RocksmqLog::Check(TailState* tail, uint64_t safe) {
 
 Error RocksmqLog::PositionGone(const TailState& tail, std::string_view why) const {
   const auto oldest = store_->Oldest(tail.topic);
-  const std::string held = oldest.ok() && *oldest ? std::to_string(**oldest) : "unknown";
-  return FatalError(Format("channel {}: cannot read {}: {}; the oldest message held is {}",
-                           tail.topic, ToString(tail.place), why, held),
-                    ErrorKind::kPositionGone);
+  std::optional<LogId> held;
+  if (oldest.ok() && *oldest) held = LogId{0, **oldest};
+  return PositionGoneError(tail.topic, tail.place, why, held);
 }
 
 Status RocksmqLog::Deliver(TailState* tail, uint64_t safe) {
@@ -353,9 +368,39 @@ Status RocksmqLog::AnswerLatest() {
   return OkStatus();
 }
 
+Status RocksmqLog::AnswerHeld() {
+  for (const HeldRequest& request : std::exchange(held_, {})) {
+    auto held = HeldOf(request.places);
+    const Status status = held.ok() || !held.error().IsRetry() ? OkStatus() : held.error();
+    request.done(std::move(held));
+    CDC_RETURN_IF_ERROR(status);
+  }
+  return OkStatus();
+}
+
+Result<std::map<std::string, HeldLog>> RocksmqLog::HeldOf(
+    const std::map<std::string, LogPosition>& places) const {
+  std::map<std::string, HeldLog> all;
+  for (const auto& [topic, place] : places) {
+    CDC_ASSIGN_OR_RETURN(const auto oldest, store_->Oldest(topic));
+    if (!oldest) continue;
+    HeldLog held;
+    held.oldest = LogId{0, *oldest};
+    if (place.kind != LogPosition::Kind::kEarliest) {
+      if (place.id < held.oldest) {
+        return PositionGoneError(topic, place, "the log no longer holds it", held.oldest);
+      }
+      held.bytes = store_->BytesBetween(topic, *oldest, place.id.minor);
+    }
+    all[topic] = held;
+  }
+  return all;
+}
+
 bool RocksmqLog::SomebodyWaits() const {
-  return !latest_.empty() || std::any_of(tails_.begin(), tails_.end(),
-                                         [](const auto& tail) { return bool{tail->done}; });
+  return !latest_.empty() || !held_.empty() ||
+         std::any_of(tails_.begin(), tails_.end(),
+                     [](const auto& tail) { return bool{tail->done}; });
 }
 
 void RocksmqLog::Wait() {

@@ -180,6 +180,34 @@ TEST(RocksmqLog, APositionThatIsGoneIsAnErrorWithTheOldestHeld) {
   EXPECT_EQ(ReadNow(earliest.get())->size(), 4U);
 }
 
+Result<std::map<std::string, HeldLog>> HeldOf(RawLog* log,
+                                              std::map<std::string, LogPosition> places) {
+  auto promise = std::make_shared<std::promise<Result<std::map<std::string, HeldLog>>>>();
+  log->Held(std::move(places), [promise](auto result) { promise->set_value(std::move(result)); });
+  auto future = promise->get_future();
+  if (future.wait_for(kPatience) != std::future_status::ready) return FatalError("no answer");
+  return future.get();
+}
+
+TEST(RocksmqLog, TellsWhatLiesBeforeAPlace) {
+  TempFolder folder;
+  Owner owner(folder.path());
+  for (uint64_t i = 0; i < 100; ++i) owner.Put("dml_1", kFirstId + i, std::string(10'000, 'x'));
+  const auto log = OpenRocksmqLog(folder.path());
+  auto held = HeldOf(log.get(), {{"dml_1", After(kFirstId + 50)}, {"dml_2", At(kFirstId)}});
+  ASSERT_TRUE(held.ok()) << held.error().message;
+  ASSERT_EQ(held->size(), 1u);
+  EXPECT_EQ((*held)["dml_1"].oldest, (LogId{0, kFirstId}));
+  EXPECT_GT((*held)["dml_1"].bytes, 200'000u);
+  EXPECT_LT((*held)["dml_1"].bytes, 900'000u);
+
+  owner.DeleteRange("dml_1", kFirstId + 60);
+  held = HeldOf(log.get(), {{"dml_1", After(kFirstId + 50)}});
+  ASSERT_FALSE(held.ok());
+  EXPECT_EQ(held.error().kind, ErrorKind::kPositionGone);
+  EXPECT_NE(held.error().message.find(std::to_string(kFirstId + 60)), std::string::npos);
+}
+
 TEST(RocksmqLog, APositionInAnEmptyTopicWaits) {
   TempFolder folder;
   Owner owner(folder.path());

@@ -194,6 +194,19 @@ Result<std::optional<uint64_t>> RocksmqStore::Oldest(const std::string& topic) c
   return it->Valid() ? IdOf(it->key(), prefix) : std::nullopt;
 }
 
+uint64_t RocksmqStore::BytesBetween(const std::string& topic, uint64_t first, uint64_t last) const {
+  const std::string begin = KeyOf(topic, first), end = KeyOf(topic, last);
+  const rocksdb::Range range(begin, end);
+  rocksdb::SizeApproximationOptions options;
+  options.include_memtables = true;
+  options.include_files = true;
+  uint64_t bytes = 0;
+  rocksdb::DB* db = database_->db.get();
+  const auto status =
+      db->GetApproximateSizes(options, db->DefaultColumnFamily(), &range, 1, &bytes);
+  return status.ok() ? bytes : 0;
+}
+
 Result<bool> RocksmqStore::Contains(const std::string& topic, uint64_t id) const {
   const auto it = database_->NewIterator();
   const std::string key = KeyOf(topic, id);

@@ -37,6 +37,8 @@ class RocksmqStore {
   // The newest and the oldest message id of a topic, nullopt: the topic is empty.
   Result<std::vector<std::optional<uint64_t>>> Newest(const std::vector<std::string>& topics) const;
   Result<std::optional<uint64_t>> Oldest(const std::string& topic) const;
+  // About the bytes that the messages first <= id < last take.
+  uint64_t BytesBetween(const std::string& topic, uint64_t first, uint64_t last) const;
   Result<bool> Contains(const std::string& topic, uint64_t id) const;
 
   // Calls `each` for the messages of `topic` with first <= id <= last until it returns false.

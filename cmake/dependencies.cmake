@@ -3,6 +3,9 @@ find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)     # module mode: Debian ships no protobuf-config.cmake
 find_package(gRPC CONFIG REQUIRED)  # needs protobuf-compiler-grpc installed as well
 find_package(RocksDB CONFIG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)  # Debian has no CMake file for it
+add_library(RdKafka::rdkafka ALIAS PkgConfig::rdkafka)
 find_package(SQLite3 REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)

@@ -13,8 +13,8 @@ namespace {
 // The task manager together with the source that it reads from.
 class Tasks final : public TaskService {
  public:
-  Tasks(const ServerConfig& config, Store* store)
-      : source_(config.source), manager_(config, &source_, store) {}
+  Tasks(const ServerConfig& config, std::unique_ptr<SourceRuntime> source, Store* store)
+      : source_(std::move(source)), manager_(config, source_.get(), store) {}
 
   Status StartStored() { return manager_.StartStored(); }
 
@@ -35,7 +35,7 @@ class Tasks final : public TaskService {
   void Stop() override { manager_.Stop(); }
 
  private:
-  SourceRuntime source_;
+  const std::unique_ptr<SourceRuntime> source_;
   TaskManager manager_;
 };
 
@@ -45,7 +45,8 @@ int RunServer(const ServerConfig& config) {
   return RunShell(
       config,
       [](const ServerConfig& checked, Store* store) -> Result<std::unique_ptr<TaskService>> {
-        auto tasks = std::make_unique<Tasks>(checked, store);
+        CDC_ASSIGN_OR_RETURN(auto source, SourceRuntime::Open(checked.source));
+        auto tasks = std::make_unique<Tasks>(checked, std::move(source), store);
         CDC_RETURN_IF_ERROR(tasks->StartStored());
         return std::unique_ptr<TaskService>(std::move(tasks));
       });

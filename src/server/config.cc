@@ -46,6 +46,10 @@ void ReadPulsar(YamlSection section, PulsarConfig* pulsar) {
   section.Text("namespace", &pulsar->name_space);
   section.Text("authPlugin", &pulsar->auth_plugin);
   section.Text("authParams", &pulsar->auth_params);
+  section.Text("library", &pulsar->library);
+  section.Text("tlsTrustCertsFilePath", &pulsar->tls_trust_certs_path);
+  section.Flag("tlsAllowInsecureConnection", &pulsar->tls_allow_insecure);
+  section.Flag("tlsValidateHostname", &pulsar->tls_validate_hostname);
   if (section.Has("tenant") && pulsar->tenant.empty()) section.Fail("tenant", "is empty");
   if (section.Has("namespace") && pulsar->name_space.empty()) section.Fail("namespace", "is empty");
   section.Finish();
@@ -218,11 +222,8 @@ Status CheckSupported(const ServerConfig& config) {
     return refuse(Format("metaStoreConfig.storeType: {} is not supported yet; use sqlite",
                          config.meta_store.store_type));
   }
-  if (config.source.log != LogKind::kRocksmq) {
-    return refuse(
-        Format("sourceConfig.{} is not supported yet: this version reads RocksMQ; set "
-               "sourceConfig.rocksmq.path",
-               config.source.log == LogKind::kKafka ? "kafka" : "pulsar"));
+  if (config.source.log == LogKind::kPulsar) {
+    return refuse("sourceConfig.pulsar is not supported yet: this version reads RocksMQ and Kafka");
   }
   // Writing although a dry run was asked for would be worse than not starting.
   if (config.dry_run) return refuse("dryRun: true is not supported yet; remove it");

@@ -48,11 +48,15 @@ struct PulsarConfig {
   std::string tenant = "public";
   std::string name_space = "default";
   std::string auth_plugin;
-  std::string auth_params;  // secret
+  std::string auth_params;               // secret
+  std::string library = "libpulsar.so";  // of Apache's C++ client: a path, or a name to search for
+  std::string tls_trust_certs_path;
+  bool tls_allow_insecure = false;
+  bool tls_validate_hostname = true;
 };
 
 struct KafkaConfig {
-  std::string address;
+  std::string address;  // host:port, ...
   std::map<std::string, std::string> producer;
   std::map<std::string, std::string> consumer;
   std::string sasl_username;

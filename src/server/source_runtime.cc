@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "base/thread_executor.h"
 #include "client/etcd/etcd_client.h"
+#include "client/kafka/kafka_log.h"
 #include "client/rocksmq/rocksmq_log.h"
 #include "source/catalog_feed.h"
 #include "source/catalog_list.h"
@@ -30,10 +31,54 @@ EtcdConfig ClientConfig(const EtcdSection& section) {
   return config;
 }
 
+Result<std::shared_ptr<RawLog>> OpenLogOf(const SourceConfig& config) {
+  switch (config.log) {
+    case LogKind::kRocksmq:
+      return OpenRocksmqLog(config.rocksmq_path);
+    case LogKind::kKafka: {
+      KafkaOptions options;
+      options.brokers = config.kafka.address;
+      options.security_protocol = config.kafka.security_protocol;
+      options.sasl_mechanisms = config.kafka.sasl_mechanisms;
+      options.sasl_username = config.kafka.sasl_username;
+      options.sasl_password = config.kafka.sasl_password;
+      options.properties = config.kafka.consumer;
+      return OpenKafkaLog(options);
+    }
+    case LogKind::kPulsar:
+      break;
+  }
+  return FatalError("Pulsar is not supported yet", ErrorKind::kUnsupported);
+}
+
+// Waits for what an asynchronous question is answered; nullopt: not in time.
+template <typename T>
+std::optional<Result<T>> WaitFor(Duration timeout,
+                                 const std::function<void(std::function<void(Result<T>)>)>& ask) {
+  auto promise = std::make_shared<std::promise<Result<T>>>();
+  auto future = promise->get_future();
+  ask([promise](Result<T> answer) { promise->set_value(std::move(answer)); });
+  if (future.wait_for(timeout) != std::future_status::ready) return std::nullopt;
+  return future.get();
+}
+
 }  // namespace
 
-SourceRuntime::SourceRuntime(const SourceConfig& config)
-    : config_(config), log_(OpenRocksmqLog(config.rocksmq_path)) {}
+Result<std::unique_ptr<SourceRuntime>> SourceRuntime::Open(const SourceConfig& config) {
+  CDC_ASSIGN_OR_RETURN(auto log, OpenLogOf(config));
+  return std::unique_ptr<SourceRuntime>(new SourceRuntime(config, std::move(log)));
+}
+
+SourceRuntime::SourceRuntime(const SourceConfig& config, std::shared_ptr<RawLog> log)
+    : config_(config), log_(std::move(log)) {}
+
+Error SourceRuntime::NoAnswer() const {
+  const std::string where =
+      config_.log == LogKind::kRocksmq ? "the message store " + config_.rocksmq_path
+      : config_.log == LogKind::kKafka ? "Kafka at " + config_.kafka.address
+                                       : "Pulsar at " + config_.pulsar.address;
+  return RetryError(where + " does not answer", ErrorKind::kUnavailable);
+}
 
 std::unique_ptr<CatalogFeed> SourceRuntime::OpenCatalog(Executor* executor) const {
   return MakeEtcdCatalogFeed(ClientConfig(config_.etcd), config_.etcd.root_path,
@@ -55,18 +100,20 @@ Result<CatalogUpdate> SourceRuntime::ListCatalog() const {
 
 Result<std::map<std::string, LogPosition>> SourceRuntime::LatestPositions(
     const std::set<std::string>& channels, Duration timeout) const {
-  using Answer = Result<std::map<std::string, LogPosition>>;
-  auto promise = std::make_shared<std::promise<Answer>>();
-  auto future = promise->get_future();
   std::vector<std::string> topics(channels.begin(), channels.end());
   topics.push_back(config_.replicate_channel);
-  log_->Latest(std::move(topics),
-               [promise](Answer answer) { promise->set_value(std::move(answer)); });
-  if (future.wait_for(timeout) != std::future_status::ready) {
-    return RetryError(Format("the message store {} does not answer", config_.rocksmq_path),
-                      ErrorKind::kUnavailable);
-  }
-  return future.get();
+  auto answer = WaitFor<std::map<std::string, LogPosition>>(
+      timeout, [&](auto done) { log_->Latest(std::move(topics), std::move(done)); });
+  if (!answer) return NoAnswer();
+  return *std::move(answer);
+}
+
+Result<std::map<std::string, HeldLog>> SourceRuntime::Held(
+    std::map<std::string, LogPosition> places, Duration timeout) const {
+  auto answer = WaitFor<std::map<std::string, HeldLog>>(
+      timeout, [&](auto done) { log_->Held(std::move(places), std::move(done)); });
+  if (!answer) return NoAnswer();
+  return *std::move(answer);
 }
 
 Result<std::map<std::string, Timestamp>> SourceRuntime::OldestHeld(

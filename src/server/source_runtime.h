@@ -16,7 +16,8 @@ namespace cdc {
 
 class SourceRuntime {
  public:
-  explicit SourceRuntime(const SourceConfig& config);
+  // Connects in the background. Errors: kInvalid when the configuration cannot work.
+  static Result<std::unique_ptr<SourceRuntime>> Open(const SourceConfig& config);
 
   std::unique_ptr<CatalogFeed> OpenCatalog(Executor* executor) const;
   std::unique_ptr<LogSource> OpenLog(Executor* executor) const;
@@ -31,11 +32,18 @@ class SourceRuntime {
   // channel; empty channels are left out.
   Result<std::map<std::string, Timestamp>> OldestHeld(const std::set<std::string>& channels,
                                                       Duration timeout) const;
+  // Blocks up to `timeout`. What the log holds before these places of its channels. Errors: kRetry;
+  // kPositionGone when one of them is no longer held.
+  Result<std::map<std::string, HeldLog>> Held(std::map<std::string, LogPosition> places,
+                                              Duration timeout) const;
   const std::string& operation_topic() const { return config_.replicate_channel; }
 
  private:
+  SourceRuntime(const SourceConfig& config, std::shared_ptr<RawLog> log);
+  Error NoAnswer() const;
+
   const SourceConfig config_;
-  std::shared_ptr<RawLog> log_;
+  const std::shared_ptr<RawLog> log_;
 };
 
 }  // namespace cdc

@@ -16,6 +16,7 @@ namespace cdc {
 namespace {
 
 constexpr char kManualPause[] = "manually pause through http interface";
+constexpr Duration kLogTimeout = std::chrono::seconds(10);
 constexpr char kNoAutoStart[] = "the task is disabled auto start";
 
 // Pauses that a person asked for; every other reason is a failure.
@@ -183,8 +184,7 @@ Result<ProgressWrite> TaskManager::FirstProgress(const TaskSpec& spec) const {
                "as it is created, name it with a pattern, as in '{}*'",
                name, known.empty() ? "none" : known, include.collection));
   }
-  CDC_ASSIGN_OR_RETURN(const auto positions,
-                       source_->LatestPositions(channels, std::chrono::seconds(10)));
+  CDC_ASSIGN_OR_RETURN(const auto positions, source_->LatestPositions(channels, kLogTimeout));
   ProgressWrite write;
   write.task = spec.id;
   for (const std::string& channel : channels) {
@@ -263,6 +263,16 @@ Status TaskManager::Pause(const std::string& id) {
   return store_->UpdateState(id, TaskState::kPaused, kManualPause);
 }
 
+// Whether the log still holds all places from which the task would go on.
+Status TaskManager::CheckHeld(const TaskProgress& progress) const {
+  std::map<std::string, LogPosition> places;
+  for (const auto& [name, checkpoint] : progress.channels) places[name] = checkpoint.seek;
+  const auto held = source_->Held(std::move(places), kLogTimeout);
+  // A log that does not answer is a passing trouble, which the running task shows.
+  if (held.ok() || held.error().kind != ErrorKind::kPositionGone) return OkStatus();
+  return held.error();
+}
+
 Status TaskManager::Resume(const std::string& id, bool accept_source) {
   if (stopping_) return RetryError("the server is stopping");
   std::lock_guard lock(mutex_);
@@ -276,8 +286,12 @@ Status TaskManager::Resume(const std::string& id, bool accept_source) {
     CDC_RETURN_IF_ERROR(store_->WriteProgress(write));
     LogInfo("task {}: the source's etcd is accepted as it is", id);
   }
-  CDC_RETURN_IF_ERROR(store_->UpdateState(id, TaskState::kRunning, ""));
-  const Status started = StartTask(&it->second);
+  CDC_ASSIGN_OR_RETURN(const TaskProgress progress, store_->LoadProgress(id));
+  Status started = CheckHeld(progress);
+  if (started.ok()) {
+    CDC_RETURN_IF_ERROR(store_->UpdateState(id, TaskState::kRunning, ""));
+    started = StartTask(&it->second);
+  }
   if (!started.ok()) {
     it->second.state = TaskState::kPaused;
     it->second.failed = true;
@@ -317,7 +331,7 @@ Status TaskManager::Rewind(const std::string& id, int64_t to_ms) {
   if (names.empty()) {
     return InvalidError("the task has not come that far yet; choose an earlier time");
   }
-  CDC_ASSIGN_OR_RETURN(const auto begins, source_->OldestHeld(names, std::chrono::seconds(10)));
+  CDC_ASSIGN_OR_RETURN(const auto begins, source_->OldestHeld(names, kLogTimeout));
   for (const auto& [name, oldest] : begins) {
     if (oldest <= to) continue;
     return InvalidError(

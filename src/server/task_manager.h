@@ -51,6 +51,7 @@ class TaskManager final : public TaskService {
 
   Status CheckClash(TaskSpec* spec) const;
   Result<ProgressWrite> FirstProgress(const TaskSpec& spec) const;
+  Status CheckHeld(const TaskProgress& progress) const;
   Result<TargetEngine*> EngineFor(const TaskSpec& spec);
   Status StartTask(Task* task);
   void StopTask(Task* task);

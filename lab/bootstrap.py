@@ -1,16 +1,19 @@
-"""Prepares the cache: two Python environments and the unpacked Milvus server.
+"""Prepares the cache: two Python environments and the unpacked Milvus server; brokers if asked.
 
-Runs with the system's Python and the standard library only. Every step leaves a stamp that names
-what it installed, so a second run does nothing, and a changed pin redoes only its own step.
+`bootstrap.py brokers` adds Kafka, Pulsar and their clients, which the demo does without. Runs with
+the system's Python and the standard library only. Every step leaves a stamp that names what it
+installed, so a second run does nothing, and a changed pin redoes only its own step.
 """
 
 from __future__ import annotations
 
 import hashlib
 import lzma
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -86,12 +89,95 @@ def unpack_milvus() -> None:
     stamp.write_text(digest)
 
 
-def main() -> None:
+def _pom(artifacts: list[str], imported: str | None) -> str:
+    """A project that depends on these, with the versions that the imported pom manages."""
+
+    def coordinates(artifact: str) -> str:
+        tags = zip(("groupId", "artifactId", "version"), artifact.split(":"), strict=False)
+        return "".join(f"<{tag}>{value}</{tag}>" for tag, value in tags)
+
+    managed = ""
+    if imported:
+        managed = f"{coordinates(imported)}<type>pom</type><scope>import</scope>"
+        managed = f"<dependencies><dependency>{managed}</dependency></dependencies>"
+        managed = f"<dependencyManagement>{managed}</dependencyManagement>"
+    wanted = "".join(f"<dependency>{coordinates(one)}</dependency>" for one in artifacts)
+    return (
+        "<project><modelVersion>4.0.0</modelVersion>"
+        f"{coordinates('milvus-cdc:lab-jars:0')}<packaging>pom</packaging>"
+        f"{managed}<dependencies>{wanted}</dependencies></project>"
+    )
+
+
+def get_jars(broker: str) -> None:
+    """Copies the broker's jars, and those they depend on, out of the Maven repository."""
+    pins = places.pins()
+    folder = places.jars(broker)
+    pom = _pom(pins[broker]["artifacts"], pins[broker].get("import"))
+    stamp = folder.parent / "pom.xml"
+    if _stamp_matches(stamp, pom):
+        return
+    _say(f"jars of {broker} {pins[broker]['version']} (Maven; minutes the first time)")
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    folder.parent.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as project:
+        (Path(project) / "pom.xml").write_text(pom)
+        goal = f"{pins['maven']['plugin']}:copy-dependencies"
+        options = ["-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+        command = ["mvn", "--batch-mode", "--quiet", "-Dstyle.color=never", goal, *options]
+        try:
+            done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise SystemExit(f"[setup] {broker} needs Maven (`mvn`), which is missing") from None
+    if done.returncode != 0:
+        raise SystemExit(f"[setup] Maven found no jars of {broker}:\n{done.stdout}{done.stderr}")
+    stamp.write_text(pom)
+
+
+def install_broker_clients() -> None:
+    """The clients for Python, and the library that the one of Pulsar brings along."""
+    packages: list[str] = places.pins()["broker_clients"]["packages"]
+    folder = places.venv("milvus")
+    library = places.libpulsar()
+    stamp, wanted = folder / "broker-clients.txt", "\n".join(packages) + "\n"
+    if _stamp_matches(stamp, wanted) and library.is_file():
+        return
+    _say(f"clients of the brokers: {', '.join(packages)}")
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", *packages], check=True)
+    found = list(folder.glob("lib/python3*/site-packages/pulsar_client.libs/libpulsar-*.so*"))
+    if len(found) != 1:
+        raise SystemExit(f"[setup] one libpulsar expected in {packages}, found {found}")
+    library.parent.mkdir(parents=True, exist_ok=True)
+    part = library.with_suffix(".part")
+    shutil.copyfile(found[0], part)
+    os.replace(part, library)
+    stamp.write_text(wanted)
+
+
+def _all_jars() -> None:
+    """One after the other: two runs of Maven would write into one repository."""
+    for broker in ("pulsar", "kafka"):
+        get_jars(broker)
+
+
+def _python_environments(brokers: bool) -> None:
     make_venv("milvus")
-    with ThreadPoolExecutor(2) as pool:  # the download and lzma beside pip: both wait on one core
-        for job in (pool.submit(make_venv, "lite"), pool.submit(unpack_milvus)):
+    if brokers:
+        install_broker_clients()
+    make_venv("lite")
+
+
+def main(arguments: list[str]) -> None:
+    brokers = arguments == ["brokers"]
+    with ThreadPoolExecutor(3) as pool:  # the network, lzma and pip side by side
+        jobs = [pool.submit(_python_environments, brokers)]
+        if brokers:
+            jobs.append(pool.submit(_all_jars))
+        jobs.append(pool.submit(unpack_milvus))
+        for job in jobs:
             job.result()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -42,7 +42,12 @@ class CdcServer:
         self.environment: dict[str, str] = {}
 
     def configuration(self, **changes: str) -> str:
-        """The text of cdc.yaml. Changes: etcd_address, root_path, rocksmq, extra (more lines)."""
+        """The text of cdc.yaml. Changes: etcd_address, root_path, rocksmq (its path), log (the
+        lines about the source's log), extra (more lines)."""
+        rocksmq = changes.get("rocksmq", self.source.rocksmq)
+        log = f"  rocksmq:\n    path: {rocksmq}"
+        if self.source.broker is not None:
+            log = self.source.broker.source_config()
         etcd = changes.get("etcd_address", self.source.etcd.address)
         return f"""\
 address: 127.0.0.1:{self.port}
@@ -58,8 +63,7 @@ sourceConfig:
     rootPath: {changes.get("root_path", self.source.name)}
     metaSubPath: meta
   replicateChan: {self.source.name}-replicate-msg
-  rocksmq:
-    path: {changes.get("rocksmq", self.source.rocksmq)}
+{changes.get("log", log)}
   timeTickInterval: 500
 {changes.get("extra", "")}"""
 

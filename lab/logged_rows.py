@@ -73,10 +73,18 @@ class _Collection:
 
 def _messages(server: Milvus) -> Iterator[bytes]:
     """Of all data channels; what is written during the reading is not seen."""
+    channels = f"{server.name}-rootcoord-dml_"
+    if server.broker is None:
+        yield from _rocksmq_messages(server, channels.encode())
+        return
+    for topic in server.broker.topics(channels):
+        yield from server.broker.payloads(topic)
+
+
+def _rocksmq_messages(server: Milvus, prefix: bytes) -> Iterator[bytes]:
     options = Options(raw_mode=True)
     log = Rdict(str(server.rocksmq), options=options, access_type=AccessType.read_only())
     try:
-        prefix = f"{server.name}-rootcoord-dml_".encode()
         for key, value in log.items(from_key=prefix):
             assert isinstance(key, bytes) and isinstance(value, bytes)  # raw mode
             if not key.startswith(prefix):

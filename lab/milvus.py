@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from lab import places
+from lab.broker import Broker
 from lab.etcd import Etcd
 from lab.process import Process, require_free_ports
 
@@ -28,7 +29,10 @@ PORTS_PER_MILVUS = 10
 
 
 class Milvus:
-    """Uses a shared etcd under root path and channel prefix `name`, RocksMQ and local storage."""
+    """Uses a shared etcd under root path and channel prefix `name`, and local storage.
+
+    Its log is a RocksMQ of its own, or the topics of a broker that begin with `name`.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class Milvus:
         etcd: Etcd,
         port: int,
         *,
+        broker: Broker | None = None,
         standby: bool = False,
         dml_channels: int = 4,
         session_ttl: int = 5,
@@ -46,6 +51,7 @@ class Milvus:
         self.data = data
         self.etcd = etcd
         self.port = port
+        self.broker = broker
         self.standby = standby
         self.dml_channels = dml_channels
         self.session_ttl = session_ttl
@@ -54,6 +60,11 @@ class Milvus:
         self.uri = f"http://{self.address}"
         self.rocksmq = data / "data" / "rocksmq"
         self.process = Process(f"milvus-{name}", data / "milvus.log")
+
+    @property
+    def log_kind(self) -> str:
+        """rocksmq, kafka or pulsar."""
+        return self.broker.kind if self.broker else "rocksmq"
 
     @property
     def metrics_port(self) -> int:
@@ -103,6 +114,7 @@ class Milvus:
             "QUERYCOORD_CHECKINTERVAL": "100",
             "QUERYCOORD_DISTPULLINTERVAL": "100",
             "ROOTCOORD_MAXDATABASENUM": "1024",
+            **(self.broker.milvus_environment() if self.broker else {}),
             **self.extra_env,
         }
 

@@ -28,6 +28,16 @@ def milvus_home() -> Path:
     return CACHE / f"milvus-{pins()['milvus']['version']}"
 
 
+def jars(broker: str) -> Path:
+    """The folder with the jars of `kafka` or `pulsar`, and of all that they need."""
+    return CACHE / f"{broker}-{pins()[broker]['version']}" / "lib"
+
+
+def libpulsar() -> Path:
+    """Apache's own client library, which milvus-cdc loads to read a Pulsar."""
+    return CACHE / f"libpulsar-{pins()['libpulsar']['version']}" / "libpulsar.so"
+
+
 def cdc_binary() -> Path:
     """The server under test; MILVUS_CDC_BINARY names another build, e.g. a sanitizer's."""
     override = os.environ.get("MILVUS_CDC_BINARY")

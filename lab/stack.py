@@ -1,4 +1,7 @@
-"""The servers of one session: an etcd, a source Milvus, three kinds of target, one milvus-cdc."""
+"""The servers of one session: an etcd, a source Milvus, three kinds of target, one milvus-cdc.
+
+The source writes its log to RocksMQ, which is a part of it, or to a Kafka or Pulsar of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.broker import Broker
 from lab.cdc_server import CdcServer, Task
 from lab.client import Client
 from lab.comparer import API, LITE, REPLICATE, Place, Traits
@@ -17,6 +21,8 @@ from lab.milvus import PORTS_PER_MILVUS, Milvus
 from lab.milvus_lite import MilvusLite
 
 BASE_PORT = int(os.environ.get("MILVUS_CDC_LAB_PORT", "21000"))
+LOGS = ("rocksmq", "kafka", "pulsar")
+_BROKER = 4  # its ports follow those of etcd and milvus-cdc
 
 
 @dataclass
@@ -38,18 +44,38 @@ class Target:
         return Place(self.client, db, name, at)
 
 
+def make_broker(log: str, data: Path, port: int, security: str = "none") -> Broker | None:
+    """None for RocksMQ. It takes six ports. Imports late: the demo has no clients of brokers."""
+    if log == "rocksmq":
+        return None
+    if log == "kafka":
+        from lab.kafka import Kafka
+
+        return Kafka(data, port, security)
+    from lab.pulsar import Pulsar
+
+    return Pulsar(data, port, security)
+
+
 class Stack:
     """Owns the servers and their temporary data folder. One port block per server."""
 
     def __init__(
-        self, base_port: int = BASE_PORT, data: Path | None = None, session_ttl: int | None = None
+        self,
+        base_port: int = BASE_PORT,
+        data: Path | None = None,
+        session_ttl: int | None = None,
+        log: str = "rocksmq",
+        security: str = "none",
     ) -> None:
+        """The source's `log` is rocksmq, kafka or pulsar; `security` is of the broker's kind."""
         self.data = data or Path(tempfile.mkdtemp(prefix="milvus-cdc-lab-"))
         self.base_port = base_port
         # Seconds. A server frozen for longer ends itself.
         self._ttl = session_ttl or 25
         self.etcd = Etcd(self.data / "etcd", base_port)
-        self.source = self.milvus("src", 1, session_ttl=session_ttl or 5)
+        self.broker = make_broker(log, self.data / log, base_port + _BROKER, security)
+        self.source = self.milvus("src", 1, session_ttl=session_ttl or 5, broker=self.broker)
         self.source_client = Client(self.source.uri, "source")
         self.cdc = CdcServer(self.data / "cdc", self.source, base_port + 2)
         self.targets: dict[str, Target] = {}
@@ -61,11 +87,14 @@ class Stack:
 
     def start(self, modes: tuple[str, ...] = ("replicate", "api", "lite")) -> Stack:
         """Starts etcd, the source and these targets side by side; not milvus-cdc."""
+        if self.broker is not None:
+            self.broker.launch()
         self.etcd.start()
-        self.source.launch()
         for mode in modes:
             self._launch_target(mode)
-        self.source.wait()
+        if self.broker is not None:
+            self.broker.wait()
+        self.source.start()
         for target in self.targets.values():
             target.server.wait()
         return self
@@ -100,6 +129,8 @@ class Stack:
         for target in self.targets.values():
             target.server.kill()
         self.source.kill()
+        if self.broker is not None:
+            self.broker.kill()
         self.etcd.kill()
         if not keep_data and not os.environ.get("MILVUS_CDC_KEEP"):
             shutil.rmtree(self.data, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""A message broker that a source Milvus writes its log to: what Kafka and Pulsar have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab import places
+from lab.process import Process, require_free_ports
+
+# A JVM that starts fast and leaves the two cores to others. Acknowledged messages survive kill -9
+# of the process, which the tests rely on; they need not survive the machine.
+JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
+
+
+class BrokerError(AssertionError):
+    """The broker refused something. An AssertionError, so that waiting loops go on."""
+
+
+class Broker(ABC):
+    """One real broker, the log of any number of Milvus servers, each with topics of its own.
+
+    Its messages can be read here without milvus-cdc, so that tests have something to compare with.
+    """
+
+    kind: str  # kafka or pulsar: what milvus-cdc and Milvus call it
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.data = data
+        self.port = port
+        self.address = f"127.0.0.1:{port}"
+        self.process = Process(self.kind, data / f"{self.kind}.log")
+
+    # --- the process --------------------------------------------------------------------------
+
+    def start(self) -> Broker:
+        self.launch()
+        return self.wait()
+
+    def launch(self) -> None:
+        """Starts it and waits for nothing, so that other servers can come up beside it."""
+        if not places.jars(self.kind).is_dir():
+            raise FileNotFoundError(f"no jars of {self.kind}: run ./x setup first")
+        require_free_ports(self._ports(), self.kind)
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.process.start(self._command())
+
+    def wait(self) -> Broker:
+        self.process.wait_ready("it serves", self._ready, 120)
+        return self
+
+    def stop(self) -> None:
+        self.process.end(30)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def restart(self, *, hard: bool = False) -> None:
+        if hard:
+            self.kill()
+        else:
+            self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        self.process.freeze()
+
+    def thaw(self) -> None:
+        self.process.thaw()
+
+    def _write(self, name: str, lines: list[str]) -> Path:
+        path = self.data / name
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    @abstractmethod
+    def _ports(self) -> list[int]: ...
+
+    @abstractmethod
+    def _command(self) -> list[str]:
+        """Writes its configuration and says how to run it."""
+
+    @abstractmethod
+    def _ready(self) -> bool: ...
+
+    # --- who uses it --------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def gate_ports(self) -> tuple[int, int]:
+        """Where a gate between milvus-cdc and the broker listens, and where it forwards to.
+
+        Whoever connects there is told by the broker to come back there, never past the gate.
+        """
+
+    @abstractmethod
+    def milvus_environment(self) -> dict[str, str]:
+        """What makes a Milvus use it; always by a listener that is not secured."""
+
+    @abstractmethod
+    def source_config(self, *, gated: bool = False) -> str:
+        """The lines of cdc.yaml below `sourceConfig`, with the credentials where it wants some."""
+
+    # --- its topics, read and changed without milvus-cdc --------------------------------------
+
+    @abstractmethod
+    def topics(self, prefix: str) -> list[str]:
+        """The topics whose names begin so, in order."""
+
+    @abstractmethod
+    def payloads(self, topic: str) -> Iterator[bytes]:
+        """All messages from the oldest one held to the present end."""
+
+    @abstractmethod
+    def tail(self, topic: str) -> Iterator[bytes | None]:
+        """All messages from now on; None whenever there is none for a moment. Never ends."""
+
+    @abstractmethod
+    def truncate(self, topic: str) -> None:
+        """Removes every message that was there before the call."""

@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace cdc {
+namespace {
+
+constexpr Duration kQuiet = std::chrono::seconds(15);  // longer than a log needs to notice a hang
+
+}  // namespace
 
 FlushFollower::FlushFollower(LogPosition start, Executor* executor, OperationSource* source,
                              TargetAdmin* admin, const Reconciler* reconciler, Host host)
@@ -21,22 +26,38 @@ void FlushFollower::Start() {
 void FlushFollower::Read() {
   if (reading_) return;
   reading_ = true;
+  // The topic may be silent for days: that nothing goes wrong for a while has to do as recovery.
+  if (troubled_) {
+    executor_->PostAfter(kQuiet, alive_.Guard([this, read = reads_] {
+      if (reading_ && read == reads_) SetTrouble(nullptr);
+    }));
+  }
   reader_->Read(alive_.Guard([this](Result<std::vector<Operation>> read) {
     reading_ = false;
+    ++reads_;
     if (!read.ok()) {
-      if (!read.error().IsRetry()) {
+      if (read.error().kind == ErrorKind::kPositionGone) {
+        // Only flushes are read here, and a missed one costs nothing but time: not a reason to stop
+        // the data.
+        reader_ = source_->Open(LogPosition{});
+      } else if (!read.error().IsRetry()) {
         host_.fail(read.error().Prefixed("operation topic"));
         return;
       }
-      host_.trouble(&read.error());
+      SetTrouble(&read.error());
       executor_->PostAfter(backoff_.Next(), alive_.Guard([this] { Read(); }));
       return;
     }
-    host_.trouble(nullptr);
+    SetTrouble(nullptr);
     backoff_.Reset();
     for (Operation& operation : *read) queue_.push_back(std::move(operation));
     Continue();
   }));
+}
+
+void FlushFollower::SetTrouble(const Error* error) {
+  troubled_ = error != nullptr;
+  host_.trouble(error);
 }
 
 void FlushFollower::Continue() {
@@ -73,9 +94,9 @@ void FlushFollower::FlushNext(std::vector<TargetName> names, LogPosition done) {
     const bool retry = !status.ok() && status.error().IsRetry();
     if (!status.ok() && status.error().kind != ErrorKind::kNotFound) {
       const Error error = RetryError(ToString(step) + ": " + status.error().message);
-      host_.trouble(&error);
+      SetTrouble(&error);
     } else {
-      host_.trouble(nullptr);
+      SetTrouble(nullptr);
     }
     if (!retry) {  // done, or refused for good: reported, and not worth holding up the others
       names.pop_back();

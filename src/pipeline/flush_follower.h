@@ -36,6 +36,7 @@ class FlushFollower {
 
  private:
   void Read();
+  void SetTrouble(const Error* error);
   void FlushNext(std::vector<TargetName> names, LogPosition done);
 
   const LogPosition start_;
@@ -48,6 +49,8 @@ class FlushFollower {
   std::deque<Operation> queue_;
   bool reading_ = false;
   bool flushing_ = false;
+  bool troubled_ = false;
+  uint64_t reads_ = 0;  // that have ended
   Backoff backoff_{std::chrono::milliseconds(200), std::chrono::seconds(10)};
   Alive alive_;
 };

@@ -29,14 +29,19 @@ json ProgressOf(const TaskStatus& task) {
                            {"target_collection", c.target_collection},
                            {"state", c.state}});
   }
-  return {{"safe_ts", std::to_string(task.safe_ts)},
-          {"safe_time_ms", PhysicalMillis(task.safe_ts)},
-          {"target_ts", std::to_string(task.target_ts)},
-          {"lag_ms", task.lag_ms},
-          {"rows_inserted", task.counters.rows_inserted},
-          {"rows_deleted", task.counters.rows_deleted},
-          {"rows_replayed", task.counters.rows_replayed},
-          {"collections", collections}};
+  json progress = {{"safe_ts", std::to_string(task.safe_ts)},
+                   {"safe_time_ms", PhysicalMillis(task.safe_ts)},
+                   {"target_ts", std::to_string(task.target_ts)},
+                   {"lag_ms", task.lag_ms},
+                   {"rows_inserted", task.counters.rows_inserted},
+                   {"rows_deleted", task.counters.rows_deleted},
+                   {"rows_replayed", task.counters.rows_replayed},
+                   {"collections", collections}};
+  if (task.log_headroom_seconds) {
+    progress["log_headroom_seconds"] = *task.log_headroom_seconds;
+    progress["log_headroom_bytes"] = task.log_headroom_bytes;
+  }
+  return progress;
 }
 
 json PositionToJson(CollectionId collection, const std::string& channel, const LogPosition& seek,

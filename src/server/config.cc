@@ -107,6 +107,7 @@ void ReadSource(YamlSection section, SourceConfig* source) {
       source->time_tick_interval_ms == 0) {
     source->time_tick_interval_ms = 500;
   }
+  section.Number("retentionCheckInterval", &source->retention_check_seconds, 1, 3600);
   section.Text("defaultPartitionName", &source->default_partition_name);
   int unused = 0;
   section.Number("readChanLen", &unused, 0, kAny);

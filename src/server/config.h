@@ -72,6 +72,7 @@ struct SourceConfig {
   std::string replicate_channel = "by-dev-replicate-msg";  // default: <rootPath>-replicate-msg
   int time_tick_interval_ms = 500;
   std::string default_partition_name = "_default";
+  int retention_check_seconds = 30;  // how often the log's beginning is looked at
   std::string rocksmq_path = "/var/lib/milvus/rdb_data";
   PulsarConfig pulsar;
   KafkaConfig kafka;

@@ -74,6 +74,12 @@ void AddTasks(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* f
                            kCounter);
   FamilyBuilder retries("milvus_cdc_task_retries_total", "Calls that failed and were made again",
                         kCounter);
+  FamilyBuilder headroom("milvus_cdc_log_headroom_seconds",
+                         "Time from the oldest message that the source's log holds to the task's "
+                         "checkpoint: at 0 retention takes what is not replicated yet",
+                         kGauge);
+  FamilyBuilder headroom_bytes("milvus_cdc_log_headroom_bytes",
+                               "The same in bytes of the log, estimated", kGauge);
   for (const TaskStatus& task : tasks) {
     const TaskCounters& c = task.counters;
     const Labels id{{"task_id", task.id}};
@@ -98,9 +104,13 @@ void AddTasks(const std::vector<TaskStatus>& tasks, std::vector<MetricFamily>* f
     }
     duplicates.Add(id, static_cast<double>(c.duplicate_keys));
     retries.Add(id, static_cast<double>(c.retries));
+    if (task.log_headroom_seconds) {
+      headroom.Add(id, static_cast<double>(*task.log_headroom_seconds));
+      headroom_bytes.Add(id, static_cast<double>(task.log_headroom_bytes));
+    }
   }
   for (FamilyBuilder* family : {&state, &health, &lag, &safe, &tt, &rows, &bytes, &calls, &replayed,
-                                &duplicates, &retries}) {
+                                &duplicates, &retries, &headroom, &headroom_bytes}) {
     family->MoveTo(families);
   }
 }

@@ -26,6 +26,8 @@
 //                                                                     is complete
 //   milvus_cdc_task_health{task_id}                          gauge    0 ok, 1 warning, 2 failed
 //   milvus_cdc_task_retries_total{task_id}                   counter  calls made again
+//   milvus_cdc_log_headroom_seconds{task_id}                 gauge    see retention_watch.h
+//   milvus_cdc_log_headroom_bytes{task_id}                   gauge
 // Not kept: milvus_cdc_center_tt (per target channel). Counters start at 0 with the process.
 #pragma once
 

@@ -61,7 +61,10 @@ TaskManager::TaskManager(const ServerConfig& config, SourceRuntime* source, Stor
     : config_(config),
       source_(source),
       store_(store),
-      janitor_(std::make_unique<ThreadExecutor>("cdc-janitor")) {}
+      janitor_(std::make_unique<ThreadExecutor>("cdc-janitor")),
+      retention_(std::make_unique<RetentionWatch>(
+          source, std::chrono::seconds(config.source.retention_check_seconds),
+          [this] { return AllProgress(); })) {}
 
 TaskManager::~TaskManager() {
   Stop();
@@ -266,7 +269,8 @@ Status TaskManager::Pause(const std::string& id) {
 // Whether the log still holds all places from which the task would go on.
 Status TaskManager::CheckHeld(const TaskProgress& progress) const {
   std::map<std::string, LogPosition> places;
-  for (const auto& [name, checkpoint] : progress.channels) places[name] = checkpoint.seek;
+  for (const auto& [name, checkpoint] : NeededChannels(progress)) places[name] = checkpoint.seek;
+  if (places.empty()) return OkStatus();
   const auto held = source_->Held(std::move(places), kLogTimeout);
   // A log that does not answer is a passing trouble, which the running task shows.
   if (held.ok() || held.error().kind != ErrorKind::kPositionGone) return OkStatus();
@@ -369,6 +373,14 @@ TaskStatus TaskManager::StatusOf(const Task& task) const {
     status.health = Health::kFailed;
     status.health_reason = task.reason;
   }
+  if (const auto headroom = retention_->Of(task.spec.id)) {
+    status.log_headroom_seconds = headroom->seconds;
+    status.log_headroom_bytes = headroom->bytes;
+    if (!task.failed && !headroom->warning.empty()) {
+      status.health = Health::kWarning;
+      status.health_reason = headroom->warning;
+    }
+  }
   if (task.engine == nullptr) return status;
   const ReplicationStatus running = task.engine->TaskStatusOf(task.spec.id);
   if (running.failed || running.warning) {
@@ -393,6 +405,16 @@ TaskStatus TaskManager::StatusOf(const Task& task) const {
   return status;
 }
 
+std::map<std::string, TaskProgress> TaskManager::AllProgress() const {
+  std::lock_guard lock(mutex_);
+  std::map<std::string, TaskProgress> all;
+  for (const auto& [id, task] : tasks_) {
+    auto progress = store_->LoadProgress(id);
+    if (progress.ok()) all[id] = *std::move(progress);
+  }
+  return all;
+}
+
 Result<std::vector<TaskStatus>> TaskManager::List() {
   std::lock_guard lock(mutex_);
   std::vector<const Task*> ordered;
@@ -413,6 +435,7 @@ Result<TaskStatus> TaskManager::Get(const std::string& id) {
 
 void TaskManager::Stop() {
   if (stopping_.exchange(true)) return;
+  retention_->Stop();
   janitor_->Stop();
   std::lock_guard lock(mutex_);
   for (auto& [id, task] : tasks_) {

@@ -14,6 +14,7 @@
 
 #include "base/thread_executor.h"
 #include "server/config.h"
+#include "server/retention_watch.h"
 #include "server/source_runtime.h"
 #include "server/target_engine.h"
 #include "server/task_service.h"
@@ -57,6 +58,7 @@ class TaskManager final : public TaskService {
   void StopTask(Task* task);
   void OnFailed(const std::string& id, const Error& error);
   TaskStatus StatusOf(const Task& task) const;
+  std::map<std::string, TaskProgress> AllProgress() const;
 
   const ServerConfig config_;
   SourceRuntime* const source_;
@@ -67,6 +69,7 @@ class TaskManager final : public TaskService {
   uint64_t next_order_ = 0;
   std::atomic<bool> stopping_{false};
   std::unique_ptr<ThreadExecutor> janitor_;  // stops tasks that failed
+  std::unique_ptr<RetentionWatch> retention_;
 };
 
 // Names a target by where it is, not by how its address is spelled: the host's first address and

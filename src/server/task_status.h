@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,9 @@ struct TaskStatus {
   Timestamp safe_ts = 0;    // every source change up to it is readable on the target
   Timestamp target_ts = 0;  // the target's time that covers safe_ts: its guarantee timestamp
   int64_t lag_ms = 0;       // now - time of the oldest change not yet acknowledged; 0 when idle
+  // What the source's log holds before the task's checkpoint; nullopt: unknown.
+  std::optional<int64_t> log_headroom_seconds;
+  uint64_t log_headroom_bytes = 0;
   TaskCounters counters;
   std::vector<CollectionStatus> collections;
 };

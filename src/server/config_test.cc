@@ -226,7 +226,6 @@ TEST(ConfigTest, WhatIsNotSupportedYetIsRefusedWhereItIsAskedFor) {
   } cases[] = {
       {"metaStoreConfig: {storeType: etcd}\n", "storeType: etcd is not supported yet; use sqlite"},
       {"metaStoreConfig: {storeType: mysql}\n", "storeType: mysql is not supported yet"},
-      {"sourceConfig: {pulsar: {address: p}}\n", "sourceConfig.pulsar is not supported yet"},
       {"dryRun: true\n", "dryRun"},
       {"replicateID: x\n", "replicateID"},
   };

@@ -7,6 +7,7 @@
 #include "base/thread_executor.h"
 #include "client/etcd/etcd_client.h"
 #include "client/kafka/kafka_log.h"
+#include "client/pulsar/pulsar_log.h"
 #include "client/rocksmq/rocksmq_log.h"
 #include "source/catalog_feed.h"
 #include "source/catalog_list.h"
@@ -45,10 +46,21 @@ Result<std::shared_ptr<RawLog>> OpenLogOf(const SourceConfig& config) {
       options.properties = config.kafka.consumer;
       return OpenKafkaLog(options);
     }
-    case LogKind::kPulsar:
-      break;
+    case LogKind::kPulsar: {
+      PulsarOptions options;
+      options.service_url = config.pulsar.address;
+      options.tenant = config.pulsar.tenant;
+      options.name_space = config.pulsar.name_space;
+      options.auth_plugin = config.pulsar.auth_plugin;
+      options.auth_params = config.pulsar.auth_params;
+      options.tls_trust_certs_path = config.pulsar.tls_trust_certs_path;
+      options.tls_allow_insecure = config.pulsar.tls_allow_insecure;
+      options.tls_validate_hostname = config.pulsar.tls_validate_hostname;
+      options.library = config.pulsar.library;
+      return OpenPulsarLog(options);
+    }
   }
-  return FatalError("Pulsar is not supported yet", ErrorKind::kUnsupported);
+  return FatalError("no such log");
 }
 
 // Waits for what an asynchronous question is answered; nullopt: not in time.

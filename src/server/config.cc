@@ -223,9 +223,6 @@ Status CheckSupported(const ServerConfig& config) {
     return refuse(Format("metaStoreConfig.storeType: {} is not supported yet; use sqlite",
                          config.meta_store.store_type));
   }
-  if (config.source.log == LogKind::kPulsar) {
-    return refuse("sourceConfig.pulsar is not supported yet: this version reads RocksMQ and Kafka");
-  }
   // Writing although a dry run was asked for would be worse than not starting.
   if (config.dry_run) return refuse("dryRun: true is not supported yet; remove it");
   if (!config.replicate_id.empty()) {

@@ -126,8 +126,9 @@ void CloseReader(const libpulsar::Functions* lib, libpulsar::Reader* reader) {
 
 class LibpulsarReader final : public PulsarReader {
  public:
-  LibpulsarReader(std::shared_ptr<Handle> handle, std::string topic, libpulsar::Reader* reader)
-      : handle_(std::move(handle)), topic_(std::move(topic)), reader_(reader) {}
+  LibpulsarReader(std::shared_ptr<Handle> handle, std::string topic, std::optional<LogId> first,
+                  libpulsar::Reader* reader)
+      : handle_(std::move(handle)), topic_(std::move(topic)), first_(first), reader_(reader) {}
   ~LibpulsarReader() override { CloseReader(handle_->lib, reader_); }
 
   Result<std::optional<PulsarMessage>> Next(milliseconds wait) override {
@@ -139,6 +140,9 @@ class LibpulsarReader final : public PulsarReader {
     auto taken = Take(message);
     handle_->lib->message_free(message);
     if (!taken.ok()) return taken.error();
+    // The reader begins behind the message before the first; when its connection is made anew
+    // before anything was read, libpulsar delivers that one too.
+    if (first_ && taken->id < *first_) return Next(wait);
     return std::optional<PulsarMessage>(*std::move(taken));
   }
 
@@ -183,6 +187,7 @@ class LibpulsarReader final : public PulsarReader {
 
   const std::shared_ptr<Handle> handle_;
   const std::string topic_;
+  const std::optional<LogId> first_;
   libpulsar::Reader* const reader_;
 };
 
@@ -248,7 +253,7 @@ class LibpulsarConnection final : public PulsarConnection {
     }
     if (*waiting->code != libpulsar::kOk) return handle_->ErrorOf(*waiting->code, topic);
     return std::unique_ptr<PulsarReader>(
-        std::make_unique<LibpulsarReader>(handle_, topic, waiting->reader));
+        std::make_unique<LibpulsarReader>(handle_, topic, first, waiting->reader));
   }
 
   void Shutdown() override { handle_->stop = true; }

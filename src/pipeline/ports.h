@@ -46,7 +46,8 @@ class LogReader {
   virtual ~LogReader() = default;
   // Delivers the next changes in log order: at least one, about `max_bytes` at most (one oversized
   // change is delivered alone). Waits as long as the log has nothing new. One Read at a time.
-  // Errors: kRetry (log unreachable; call Read again), kPositionGone, corrupt (message says where).
+  // Errors: kRetry (log unreachable; call Read again), kPositionGone, corrupt; the message of the
+  // latter two names channel and position.
   virtual void Read(size_t max_bytes, Callback<Result<std::vector<Change>>> done) = 0;
 };
 

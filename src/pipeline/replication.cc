@@ -135,7 +135,7 @@ void Replication::OnOther(Channel*, const Change&) {
 
 void Replication::OnReadTrouble(Channel* channel, const Error* error) {
   if (error != nullptr && !error->IsRetry()) {
-    Fail(error->Prefixed("channel " + channel->name()));
+    Fail(*error);
     return;
   }
   SetTrouble("log " + channel->name(), error);

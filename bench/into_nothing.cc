@@ -1,0 +1,142 @@
+#include "bench/into_nothing.h"
+
+#include <atomic>
+#include <cstdio>
+#include <future>
+#include <limits>
+
+#include "base/thread_executor.h"
+#include "bench/milvus_messages.h"
+#include "pipeline/replication.h"
+#include "sink/blackhole/blackhole_sink.h"
+#include "source/log_source.h"
+#include "store/sqlite_store.h"
+
+namespace cdc::bench {
+namespace {
+
+// One collection that is there from the beginning.
+class OneCollection final : public CatalogFeed {
+ public:
+  OneCollection(Executor* executor, std::string channel, Timestamp created)
+      : executor_(executor), channel_(std::move(channel)), created_(created) {}
+
+  void Start(Callback<CatalogUpdate> on_update, Callback<Status>) override {
+    auto collection = std::make_shared<SourceCollection>();
+    collection->id = kCollection;
+    collection->db_id = 1;
+    collection->name = collection->schema.name = "rows";
+    Field key;
+    key.id = 100;
+    key.name = "id";
+    key.data_type = 5;
+    key.primary_key = true;
+    collection->schema.fields = {key};
+    collection->create_ts = created_;
+    collection->vchannels = {channel_ + "_100v0"};
+    collection->pchannels = {channel_};
+    collection->partitions[1] = {1, "_default", ObjectState::kCreated, created_};
+    CatalogUpdate update;
+    update.cluster_id = 1;
+    update.revision = 1;
+    update.full = true;
+    update.databases = {{1, kDefaultDatabase, ObjectState::kCreated, {}}};
+    update.collections = {collection};
+    executor_->Post([on_update, update] { on_update(update); });
+  }
+  void Refresh(CollectionId, Callback<Status> done) override {
+    executor_->Post([done] { done(OkStatus()); });
+  }
+
+ private:
+  Executor* const executor_;
+  const std::string channel_;
+  const Timestamp created_;
+};
+
+class CountedStore final : public ProgressStore {
+ public:
+  explicit CountedStore(ProgressStore* store) : store_(store) {}
+  void Commit(ProgressWrite write, Callback<Status> done) override {
+    ++commits_;
+    store_->Commit(std::move(write), std::move(done));
+  }
+  size_t commits() const { return commits_; }
+
+ private:
+  ProgressStore* const store_;
+  size_t commits_ = 0;
+};
+
+}  // namespace
+
+Result<Measured> ReplicateIntoNothing(const Run& run) {
+  CDC_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenSqliteStore(run.store));
+  ThreadExecutor executor("bench");
+  const std::unique_ptr<LogSource> log = MakeLogSource(run.log, &executor);
+  StoredTask task;
+  task.spec.id = "bench";
+  task.spec.mode = TargetMode::kBlackhole;
+  ProgressWrite first;
+  first.task = task.spec.id;
+  first.channels = {{run.channel, LogPosition{}, run.begin - 1, run.begin - 1}};
+  CDC_RETURN_IF_ERROR(store->AddTask(task, first));
+  CDC_ASSIGN_OR_RETURN(TaskProgress progress, store->LoadProgress(task.spec.id));
+
+  const std::unique_ptr<ProgressStore> writer = store->OpenProgress(executor);
+  CountedStore counted(writer.get());
+  BlackholeTarget target(&executor);
+  LaneSet lanes("bench", {}, {}, &executor, &target, &counted);
+  ReadGovernor governor(&executor, {32 << 20, 1 << 20});
+  Replication::Options options;
+  options.target = "bench";
+  options.reconciler.task = task.spec.id;
+  options.reconciler.mode = TargetMode::kBlackhole;
+  options.reconciler.selection.includes = {{"*", "*"}};
+  if (run.without_fence) {
+    options.channel.fence_ahead = ComposeTimestamp(int64_t{1} << 40);
+    options.channel.behind = std::chrono::hours(24 * 365);
+    options.channel.window_bytes = std::numeric_limits<size_t>::max() / 4;
+  }
+  Replication::Ports ports;
+  ports.log = log.get();
+  ports.catalog = std::make_unique<OneCollection>(&executor, run.channel, run.begin - 1);
+  ports.admin = &target;
+  ports.lanes = &lanes;
+  ports.governor = &governor;
+  ports.store = &counted;
+
+  std::atomic<Timestamp> end = run.end;
+  std::promise<Status> done;
+  bool over = false;  // only the executor's
+  const auto finish = [&](Status status) {
+    if (!std::exchange(over, true)) done.set_value(std::move(status));
+  };
+  std::unique_ptr<Replication> replication;
+  std::function<void()> look = [&] {
+    if (end != 0 && replication->Status().safe_ts >= end) return finish(OkStatus());
+    executor.PostAfter(std::chrono::milliseconds(1), look);
+  };
+  const TimePoint began = executor.clock().Now();
+  executor.RunAndWait([&] {
+    replication =
+        std::make_unique<Replication>(std::move(options), std::move(progress), &executor,
+                                      std::move(ports), [&](const Error& error) { finish(error); });
+    replication->Start();
+    look();
+  });
+  if (run.write) end = run.write();
+  const Status status = done.get_future().get();
+  Measured measured;
+  measured.seconds = std::chrono::duration<double>(executor.clock().Now() - began).count();
+  executor.RunAndWait([&] {
+    measured.commits = counted.commits();
+    measured.rows = target.rows();
+    replication.reset();
+  });
+  executor.Stop();
+  if (!status.ok()) return status.error();
+  return measured;
+}
+
+}  // namespace cdc::bench

@@ -1,0 +1,95 @@
+#include "bench/milvus_messages.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/wire.h"
+
+namespace cdc::bench {
+namespace {
+
+constexpr int kTickMillis = 200;
+constexpr size_t kSpareFloats = 1 << 20;  // bytes from which every message takes another stretch
+
+std::string Nested(uint32_t field, const std::string& content) {
+  WireWriter out;
+  out.Bytes(field, content);
+  return out.Take();
+}
+
+std::string Column(uint64_t type, const std::string& name, uint64_t id, const std::string& values) {
+  WireWriter out;
+  out.Varint(1, type);
+  out.Bytes(2, name);
+  out.Raw(values);
+  out.Varint(5, id);
+  return out.Take();
+}
+
+}  // namespace
+
+MilvusMessages::MilvusMessages(std::string channel, int64_t begin_ms, size_t bytes,
+                               size_t per_second, Put put)
+    : channel_(std::move(channel)),
+      begin_ms_(begin_ms),
+      rows_(std::max<size_t>(1, bytes / kRowBytes)),
+      per_second_(per_second),
+      put_(std::move(put)) {
+  floats_.resize(kSpareFloats + rows_ * kDimension * sizeof(float));
+  for (size_t i = 0; i + 8 <= floats_.size(); i += 8) {
+    const uint64_t value = random_();
+    floats_.replace(i, 8, reinterpret_cast<const char*>(&value), 8);
+  }
+  put_(Tick());  // there is a log to read
+}
+
+Timestamp MilvusMessages::Write(size_t rows, const std::function<void(int64_t ms)>& before_each) {
+  for (size_t written = 0; written < rows; written += rows_) {
+    ms_ = static_cast<int64_t>(messages_ * 1000 / per_second_);
+    if (before_each) before_each(begin_ms_ + ms_);
+    if (ms_ >= next_tick_ms_) put_(Tick());
+    put_(Insert());
+  }
+  ++ms_;
+  put_(Tick());
+  return ComposeTimestamp(begin_ms_ + ms_);
+}
+
+std::string MilvusMessages::Base(uint64_t type, Timestamp ts) const {
+  WireWriter out;
+  out.Varint(1, type);
+  out.Varint(2, messages_ + 1);
+  out.Varint(3, ts);
+  return Nested(1, out.Take());
+}
+
+std::string MilvusMessages::Tick() {
+  next_tick_ms_ = ms_ + kTickMillis;
+  return Base(1200, ComposeTimestamp(begin_ms_ + ms_));
+}
+
+std::string MilvusMessages::Insert() {
+  const Timestamp ts = ComposeTimestamp(begin_ms_ + ms_, messages_ % 1000 + 1);
+  WireWriter keys;
+  for (size_t i = 0; i < rows_; ++i) keys.RawVarint(messages_ * rows_ + i);
+  const size_t at = messages_ * 4099 % kSpareFloats;
+  WireWriter vector;
+  vector.Varint(1, kDimension);
+  vector.Bytes(2, Nested(1, floats_.substr(at, rows_ * kDimension * sizeof(float))));
+  WireWriter out;
+  out.Raw(Base(400, ts));
+  out.Bytes(2, channel_ + "_100v0");
+  out.Bytes(4, "rows");
+  out.Varint(7, kCollection);
+  out.Varint(8, 1);
+  out.PackedRepeat(10, ts, rows_);
+  out.Bytes(11, keys.str());
+  out.Bytes(13, Column(5, "id", 100, Nested(3, Nested(3, Nested(1, keys.str())))));
+  out.Bytes(13, Column(101, "vector", 101, Nested(4, vector.Take())));
+  out.Varint(14, rows_);
+  out.Varint(15, 1);
+  ++messages_;
+  return out.Take();
+}
+
+}  // namespace cdc::bench

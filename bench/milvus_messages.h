@@ -1,0 +1,48 @@
+// Messages as a Milvus writes them into one channel, made up: rows of 128 floats, a tick every
+// 200 ms of the source's time.
+#pragma once
+
+#include <functional>
+#include <random>
+#include <string>
+
+#include "model/ids.h"
+#include "model/timestamp.h"
+
+namespace cdc::bench {
+
+inline constexpr CollectionId kCollection = 100;
+inline constexpr size_t kDimension = 128;
+inline constexpr size_t kRowBytes = kDimension * sizeof(float) + 16;
+
+class MilvusMessages {
+ public:
+  // Takes each message in the order of the log.
+  using Put = std::function<void(const std::string& payload)>;
+
+  // Messages of about `bytes` each; `per_second` of the source's time, which begins at `begin_ms`.
+  MilvusMessages(std::string channel, int64_t begin_ms, size_t bytes, size_t per_second, Put put);
+
+  // At least `rows` rows, and a last tick. `before_each` is called with the time of the message
+  // that comes next. Returns the time of the last tick.
+  Timestamp Write(size_t rows, const std::function<void(int64_t ms)>& before_each = {});
+  size_t rows_per_message() const { return rows_; }
+
+ private:
+  std::string Tick();
+  std::string Insert();
+  std::string Base(uint64_t type, Timestamp ts) const;
+
+  const std::string channel_;
+  const int64_t begin_ms_;
+  const size_t rows_;
+  const size_t per_second_;
+  const Put put_;
+  std::mt19937_64 random_{1};
+  std::string floats_;  // random, so that nothing compresses them
+  size_t messages_ = 0;
+  int64_t ms_ = 0;
+  int64_t next_tick_ms_ = 0;
+};
+
+}  // namespace cdc::bench

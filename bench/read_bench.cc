@@ -1,0 +1,131 @@
+// Reads one channel of a source to its end, through the pipeline into nothing or with a bare loop
+// of the client library. Prints what it did as JSON; bench/read.py runs it and compares.
+//
+//   read_bench --channel C --rows N --bytes PER_MESSAGE --write FOLDER    messages as a file and as
+//   a
+//                                                                         RocksMQ
+//   read_bench --channel C --folder FOLDER --kafka ADDRESS [--bare]       or --pulsar URL --library
+//   L,
+//                                                                         or --rocksmq
+#include <rocksdb/db.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "base/format.h"
+#include "base/log.h"
+#include "bench/bare_readers.h"
+#include "bench/into_nothing.h"
+#include "bench/milvus_messages.h"
+#include "client/kafka/kafka_log.h"
+#include "client/rocksmq/rocksmq_log.h"
+
+namespace cdc::bench {
+namespace {
+
+struct Arguments {
+  std::string channel;
+  size_t rows = 0;
+  size_t bytes = 0;
+  std::string write;
+  std::string folder;
+  std::string kafka;
+  PulsarOptions pulsar;
+  bool bare = false;
+};
+
+// Older than what counts as keeping up.
+constexpr int64_t kBacklogMs = 600'000;
+constexpr size_t kBytesPerSecond = 100'000'000;  // of the source's time
+constexpr size_t kMostPerSecond = 20'000;
+
+int WriteSource(const Arguments& arguments) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options, arguments.write + "/rocksmq", &db);
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s\n", status.ToString().c_str());
+    return 1;
+  }
+  const std::unique_ptr<rocksdb::DB> store(db);
+  std::ofstream file(arguments.write + "/messages", std::ios::binary);
+  uint64_t count = 0;
+  const auto put = [&](const std::string& payload) {
+    const auto size = static_cast<uint32_t>(payload.size());
+    file.write(reinterpret_cast<const char*>(&size), sizeof(size));
+    file.write(payload.data(), size);
+    (void)store->Put({}, Format("{}/{}", arguments.channel, 470'000'000'000'000'000 + ++count),
+                     payload);
+  };
+  const int64_t begin_ms = SystemClock().WallMillis() - kBacklogMs;
+  MilvusMessages messages(arguments.channel, begin_ms, arguments.bytes,
+                          std::min(kMostPerSecond, kBytesPerSecond / arguments.bytes), put);
+  const Timestamp end = messages.Write(arguments.rows);
+  (void)store->Flush({});
+  std::ofstream(arguments.write + "/times")
+      << ComposeTimestamp(begin_ms) << " " << end << " " << count << "\n";
+  return 0;
+}
+
+Result<std::shared_ptr<RawLog>> OpenLog(const Arguments& arguments) {
+  if (!arguments.kafka.empty()) {
+    KafkaOptions options;
+    options.brokers = arguments.kafka;
+    return OpenKafkaLog(options);
+  }
+  if (!arguments.pulsar.service_url.empty()) return OpenPulsarLog(arguments.pulsar);
+  return OpenRocksmqLog(arguments.folder + "/rocksmq");
+}
+
+Result<double> Seconds(const Arguments& arguments) {
+  Run run;
+  uint64_t count = 0;
+  std::ifstream(arguments.folder + "/times") >> run.begin >> run.end >> count;
+  if (arguments.bare) {
+    const auto read = !arguments.kafka.empty()
+                          ? DrainKafka(arguments.kafka, arguments.channel, count)
+                      : !arguments.pulsar.service_url.empty()
+                          ? DrainWithBarePulsarReader(arguments.pulsar, arguments.channel, count)
+                          : DrainRocksmq(arguments.folder + "/rocksmq", arguments.channel);
+    if (!read.ok()) return read.error();
+    if (read->messages != count) return FatalError("the bare loop did not find all messages");
+    return read->seconds;
+  }
+  run.channel = arguments.channel;
+  run.store = arguments.folder + "/store.db";
+  const TimePoint begin = SystemClock().Now();
+  CDC_ASSIGN_OR_RETURN(run.log, OpenLog(arguments));
+  const auto opening = std::chrono::duration<double>(SystemClock().Now() - begin).count();
+  CDC_ASSIGN_OR_RETURN(const Measured measured, ReplicateIntoNothing(run));
+  if (measured.rows < arguments.rows) return FatalError("the pipeline did not deliver all rows");
+  return opening + measured.seconds;
+}
+
+}  // namespace
+}  // namespace cdc::bench
+
+int main(int count, char** values) {
+  cdc::bench::Arguments arguments;
+  CLI::App app("how fast a source is read");
+  app.add_option("--channel", arguments.channel)->required();
+  app.add_option("--rows", arguments.rows)->required();
+  app.add_option("--bytes", arguments.bytes);
+  app.add_option("--write", arguments.write);
+  app.add_option("--folder", arguments.folder);
+  app.add_option("--kafka", arguments.kafka);
+  app.add_option("--pulsar", arguments.pulsar.service_url);
+  app.add_option("--library", arguments.pulsar.library);
+  app.add_flag("--bare", arguments.bare);
+  CLI11_PARSE(app, count, values);
+  if (!arguments.write.empty()) return cdc::bench::WriteSource(arguments);
+  cdc::InitLog(cdc::LogLevel::kError, "");
+  const auto seconds = cdc::bench::Seconds(arguments);
+  if (!seconds.ok()) {
+    std::fprintf(stderr, "%s\n", seconds.error().message.c_str());
+    return 1;
+  }
+  std::printf("{\"seconds\": %.6f}\n", *seconds);
+  return 0;
+}

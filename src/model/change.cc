@@ -4,7 +4,7 @@
 
 namespace cdc {
 
-int ShardIndex(const std::string& vchannel) {
+int ShardIndex(std::string_view vchannel) {
   const size_t v = vchannel.rfind('v');
   if (v == std::string::npos) return -1;
   int index = -1;

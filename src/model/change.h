@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/ids.h"
@@ -33,14 +34,12 @@ struct Change {
   int64_t msg_id = 0;  // base.msgID; Insert and Delete of one channel with an equal one are copies
   CollectionId collection_id = 0;
   PartitionId partition_id = 0;  // kAllPartitions in a delete that names none
-  std::string shard;             // vchannel; empty for TimeTick and drops
+  int32_t shard = -1;            // index of the vchannel; -1 for TimeTick and drops
   uint64_t num_rows = 0;
   std::shared_ptr<const std::string> payload;  // the whole message as the log holds it
 
   // Bytes charged to a quota while this change is held.
-  size_t MemoryUsage() const {
-    return sizeof(*this) + shard.size() + (payload ? payload->size() : 0);
-  }
+  size_t MemoryUsage() const { return sizeof(*this) + (payload ? payload->size() : 0); }
 };
 
 // One metadata operation that leaves no state in etcd (a flush), from the operation topic.
@@ -54,6 +53,6 @@ struct Operation {
 };
 
 // Index of a shard: the number behind the last 'v' of a vchannel name; -1 if there is none.
-int ShardIndex(const std::string& vchannel);
+int ShardIndex(std::string_view vchannel);
 
 }  // namespace cdc

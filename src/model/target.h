@@ -84,6 +84,7 @@ struct DdlStep {
 struct TargetAddressOfRows {
   TargetName name;
   CollectionId collection_id = 0;
+  std::string lane;      // that takes these rows
   std::string vchannel;  // of the shard with the same index as the source's
   std::string pchannel;
   std::string partition;  // target partition name; empty: none named (a delete of -1)

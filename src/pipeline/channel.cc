@@ -222,8 +222,8 @@ bool Channel::PumpFront() {
   holding_ = false;
   Change moved = std::move(ready_.front().change);
   ready_.pop_front();
-  const auto edge = edges_.find(routing.lane);
-  if (routing.kind == Routing::Kind::kSkip || edge == edges_.end()) {
+  const auto edge = routing.to ? edges_.find(routing.to->lane) : edges_.end();
+  if (edge == edges_.end()) {
     Finish(token, bytes);
     return true;
   }

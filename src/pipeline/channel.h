@@ -29,7 +29,6 @@ struct Routing {
   enum class Kind { kDeliver, kSkip, kHold };
   Kind kind = Kind::kSkip;
   std::shared_ptr<const TargetAddressOfRows> to;  // for kDeliver
-  std::string lane;                               // for kDeliver
 };
 
 class Channel;

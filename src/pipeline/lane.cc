@@ -183,6 +183,7 @@ void Lane::StampAndSend(Timestamp frontier) {
   auto batch = std::make_shared<LaneBatch>();
   batch->lane = name_;
   batch->tick_before = last_tick_;
+  batch->items.reserve(staged_.size());
   for (const Entry& entry : staged_) {
     const bool same = entry.change.ts == last_source_ts_ && last_stamp_ > last_tick_ &&
                       !entry.replay && entry.edge != 0;

@@ -312,22 +312,22 @@ void Reconciler::Erase(CollectionId id) {
 
 Routing Reconciler::Route(Channel* channel, const Change& change) {
   const CollectionId id = change.collection_id;
-  if (unselected_.contains(id) || absent_.contains(id)) return {Routing::Kind::kSkip, nullptr, {}};
+  if (unselected_.contains(id) || absent_.contains(id)) return {Routing::Kind::kSkip, nullptr};
   Object* object = Find(id);
   if (object == nullptr) return AskCatalog(change);
-  if (object->phase == ObjectPhase::kGone) return {Routing::Kind::kSkip, nullptr, {}};
+  if (object->phase == ObjectPhase::kGone) return {Routing::Kind::kSkip, nullptr};
   if (object->drop && !object->drop->IsWaitingFor(channel->name())) {
-    return {Routing::Kind::kSkip, nullptr, {}};  // behind its own drop
+    return {Routing::Kind::kSkip, nullptr};  // behind its own drop
   }
   if (object->dropped_at_source && !object->record) {
-    return {Routing::Kind::kSkip, nullptr, {}};  // never made, and not to be made any more
+    return {Routing::Kind::kSkip, nullptr};  // never made, and not to be made any more
   }
   if (object->phase != ObjectPhase::kReady) {
     if (object->phase == ObjectPhase::kPending) ParkIfNeeded(object, *channel);
-    return {Routing::Kind::kHold, nullptr, {}};
+    return {Routing::Kind::kHold, nullptr};
   }
   if (object->absent_partitions.contains(change.partition_id)) {
-    return {Routing::Kind::kSkip, nullptr, {}};
+    return {Routing::Kind::kSkip, nullptr};
   }
   if (change.partition_id != kAllPartitions) {
     const auto record = object->record->partitions.find(change.partition_id);
@@ -335,31 +335,30 @@ Routing Reconciler::Route(Channel* channel, const Change& change) {
     const bool dropped =
         object->dropped_at_source || object->dropped_partitions.contains(change.partition_id);
     if (dropped && !made) {
-      return {Routing::Kind::kSkip, nullptr, {}};  // not made any more: its rows go with the drop
+      return {Routing::Kind::kSkip, nullptr};  // not made any more: its rows go with the drop
     }
     const auto barrier = object->partition_drops.find(change.partition_id);
     if (barrier != object->partition_drops.end() &&
         !barrier->second.IsWaitingFor(channel->name())) {
-      return {Routing::Kind::kSkip, nullptr, {}};
+      return {Routing::Kind::kSkip, nullptr};
     }
     if (object->want && !object->want->partitions.contains(change.partition_id) && !made) {
       return AskCatalog(change);
     }
   }
-  auto to = AddressFor(object, ShardIndex(change.shard), change.partition_id);
+  auto to = AddressFor(object, change.shard, change.partition_id);
   if (!to) {
     Kick(id);  // the partition is still to be made
-    return {Routing::Kind::kHold, nullptr, {}};
+    return {Routing::Kind::kHold, nullptr};
   }
-  std::string lane = lanes_->merging() ? to->pchannel : options_.task + "/" + change.shard;
-  return {Routing::Kind::kDeliver, std::move(to), std::move(lane)};
+  return {Routing::Kind::kDeliver, std::move(to)};
 }
 
 // One linearizable read decides about an unknown object: Milvus commits an object before any row.
 Routing Reconciler::AskCatalog(const Change& change) {
   const CollectionId id = change.collection_id;
   const PartitionId partition = change.partition_id;
-  if (!asking_.insert(id).second) return {Routing::Kind::kHold, nullptr, {}};
+  if (!asking_.insert(id).second) return {Routing::Kind::kHold, nullptr};
   host_->RefreshCatalog(id, alive_.Guard([this, id, partition](Status status) {
     const auto again = [this, id] {
       asking_.erase(id);
@@ -384,7 +383,7 @@ Routing Reconciler::AskCatalog(const Change& change) {
     }
     again();
   }));
-  return {Routing::Kind::kHold, nullptr, {}};
+  return {Routing::Kind::kHold, nullptr};
 }
 
 std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object, int shard,
@@ -403,6 +402,9 @@ std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object
     to->pchannel = actual.pchannels[i];
   }
   if (lanes_->merging() && to->vchannel.empty()) return nullptr;
+  if (shard >= 0 && static_cast<size_t>(shard) < object->joined.size()) {
+    to->lane = object->joined[static_cast<size_t>(shard)].second;
+  }
   const CollectionSchema& schema = object->want ? object->want->schema : actual.schema;
   to->partition_key = schema.PartitionKey() != nullptr;
   // In api mode the target itself puts rows of a partition key into partitions of its own.

@@ -125,7 +125,7 @@ void SimSource::WriteRows(ModelCollection* collection, PartitionId partition, Ch
     change.msg_id = next_msg_id_++;
     change.collection_id = collection->meta.id;
     change.partition_id = partition;
-    change.shard = collection->meta.vchannels[shard];
+    change.shard = static_cast<int32_t>(shard);
     change.num_rows = split[shard].size();
     const size_t padding = random_.Chance(options_.oversized)
                                ? options_.max_padding * 20

@@ -97,7 +97,7 @@ bool ReadRowsField(const WireReader& reader, Change* change, RowsBody* body) {
   switch (reader.field()) {
     case kShardName:
       if (reader.type() != WireType::kBytes) return false;
-      change->shard = std::string(reader.bytes());
+      change->shard = ShardIndex(reader.bytes());
       return true;
     case kCollectionId:
       change->collection_id = static_cast<int64_t>(reader.number());
@@ -141,7 +141,7 @@ Status ReadRows(const LogId& id, Change* change) {
   const bool insert = change->kind == ChangeKind::kInsert;
   const char* name = insert ? "Insert" : "Delete";
   if (change->collection_id == 0) return Corrupt(id, Format("{} names no collection", name));
-  if (change->shard.empty()) return Corrupt(id, Format("{} names no shard", name));
+  if (change->shard < 0) return Corrupt(id, Format("{} names no shard", name));
   if (body.timestamps == 0) return Corrupt(id, Format("{} has no timestamps", name));
   if (change->num_rows != body.timestamps) {
     return Corrupt(

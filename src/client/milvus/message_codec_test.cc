@@ -127,7 +127,7 @@ TEST(MessageCodec, ReadsTheLeadingFieldsOfRealMessages) {
     EXPECT_EQ(change.msg_id, golden.msg_id);
     EXPECT_EQ(change.collection_id, golden.collection);
     EXPECT_EQ(change.partition_id, golden.partition);
-    EXPECT_EQ(change.shard, golden.shard);
+    EXPECT_EQ(change.shard, golden.shard.empty() ? -1 : ShardIndex(golden.shard));
     EXPECT_EQ(change.num_rows, golden.rows);
     EXPECT_EQ(change.id.minor, 42U);
     if (!HasRows(golden)) continue;

@@ -7,9 +7,10 @@ namespace cdc {
 uint64_t AckTracker::Add(const LogId& id, Timestamp ts) {
   Seen(id);
   entries_.push_back({id, ts, false});
-  ++outstanding_by_ts_[ts];
   ++outstanding_;
-  return first_token_ + entries_.size() - 1;
+  const uint64_t token = first_token_ + entries_.size() - 1;
+  by_ts_.emplace(ts, token);
+  return token;
 }
 
 void AckTracker::Seen(const LogId& id) {
@@ -28,8 +29,7 @@ void AckTracker::Ack(uint64_t token) {
   if (entry.acked) return;
   entry.acked = true;
   --outstanding_;
-  const auto it = outstanding_by_ts_.find(entry.ts);
-  if (--it->second == 0) outstanding_by_ts_.erase(it);
+  while (!by_ts_.empty() && !IsOutstanding(by_ts_.top().second)) by_ts_.pop();
   Forget();
 }
 
@@ -48,8 +48,8 @@ LogPosition AckTracker::Seek() const {
 }
 
 Timestamp AckTracker::Filter() const {
-  if (outstanding_by_ts_.empty()) return resolved_;
-  return std::min(resolved_, outstanding_by_ts_.begin()->first - 1);
+  if (by_ts_.empty()) return resolved_;
+  return std::min(resolved_, by_ts_.top().first - 1);
 }
 
 }  // namespace cdc

@@ -12,7 +12,10 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
+#include <functional>
+#include <queue>
+#include <utility>
+#include <vector>
 
 #include "model/position.h"
 #include "model/timestamp.h"
@@ -36,9 +39,7 @@ class AckTracker {
   LogPosition Seek() const;
   Timestamp Filter() const;
   // The lowest timestamp not yet acknowledged; 0 when there is none.
-  Timestamp OldestOutstanding() const {
-    return outstanding_by_ts_.empty() ? 0 : outstanding_by_ts_.begin()->first;
-  }
+  Timestamp OldestOutstanding() const { return by_ts_.empty() ? 0 : by_ts_.top().first; }
   size_t outstanding() const { return outstanding_; }
 
  private:
@@ -48,13 +49,19 @@ class AckTracker {
     bool acked = false;
   };
 
+  bool IsOutstanding(uint64_t token) const {
+    return token >= first_token_ && !entries_[token - first_token_].acked;
+  }
   void Forget();
 
   LogPosition start_;
   Timestamp resolved_;
   std::deque<Entry> entries_;  // by token, from first_token_
   uint64_t first_token_ = 1;
-  std::map<Timestamp, size_t> outstanding_by_ts_;
+  // (timestamp, token) of what is outstanding, the lowest on top; below it, some may be
+  // acknowledged already.
+  using TsToken = std::pair<Timestamp, uint64_t>;
+  std::priority_queue<TsToken, std::vector<TsToken>, std::greater<>> by_ts_;
   size_t outstanding_ = 0;
   LogId last_read_;
   bool any_read_ = false;

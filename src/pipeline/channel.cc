@@ -84,16 +84,12 @@ void Channel::LeaveLane(const std::string& lane_name) {
 
 void Channel::Forget(CollectionId collection) {
   bool any = false;
-  for (auto it = sent_.begin(); it != sent_.end();) {
-    if (it->second.change.collection_id != collection) {
-      ++it;
-      continue;
-    }
-    sent_bytes_ -= it->second.bytes;
-    Finish(it->first, it->second.bytes);
-    it = sent_.erase(it);
-    any = true;
-  }
+  sent_.TakeIf([&](const Sent& sent) { return sent.change.collection_id == collection; },
+               [&](uint64_t token, const Sent& sent) {
+                 sent_bytes_ -= sent.bytes;
+                 Finish(token, sent.bytes);
+                 any = true;
+               });
   if (!any) return;
   governor_->SetHanded(governor_id_, !ready_.empty() || !sent_.empty());
   executor_->Post(alive_.Guard([this] {
@@ -231,7 +227,7 @@ bool Channel::PumpFront() {
   light.payload = nullptr;
   const bool replay = moved.ts <= start_.fence;
   host_->OnDelivered(this, light, replay);
-  sent_.emplace(token, Sent{std::move(light), bytes});
+  sent_.Put(token, Sent{std::move(light), bytes});
   sent_bytes_ += bytes;
   highest_handed_ = std::max(highest_handed_, moved.ts);
   edge->second.lane->Enqueue(edge->second.id, std::move(moved), std::move(routing.to), token,
@@ -297,14 +293,12 @@ void Channel::Finish(uint64_t token, size_t bytes) {
 }
 
 void Channel::OnLaneAcked(uint64_t token) {
-  const auto it = sent_.find(token);
-  if (it == sent_.end()) return;
-  const Sent sent = std::move(it->second);
-  sent_.erase(it);
-  sent_bytes_ -= sent.bytes;
-  Finish(token, sent.bytes);
+  const std::optional<Sent> sent = sent_.Take(token);
+  if (!sent) return;
+  sent_bytes_ -= sent->bytes;
+  Finish(token, sent->bytes);
   governor_->SetHanded(governor_id_, !ready_.empty() || !sent_.empty());
-  host_->OnAcked(this, sent.change, sent.bytes);
+  host_->OnAcked(this, sent->change, sent->bytes);
   if (fenced_off_ && !holding_) Pump();
 }
 

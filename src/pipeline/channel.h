@@ -21,6 +21,7 @@
 #include "pipeline/ports.h"
 #include "pipeline/read_governor.h"
 #include "pipeline/tick_buffer.h"
+#include "pipeline/token_table.h"
 
 namespace cdc {
 
@@ -162,7 +163,7 @@ class Channel final : public LaneClient {
     Change change;
     size_t bytes = 0;
   };
-  std::map<uint64_t, Sent> sent_;  // by token: delivered, not acknowledged
+  TokenTable<Sent> sent_;  // delivered, not acknowledged
   size_t sent_bytes_ = 0;
   std::map<std::string, EdgeRef> edges_;
   ReadGovernor::Id governor_id_ = 0;

@@ -245,11 +245,13 @@ void Lane::OnSent(SendOutcome outcome) {
   const Timestamp tick = batch_->tick;
   batch_ = nullptr;
   size_t applied = outcome.status.ok() ? staged_.size() : std::min(outcome.applied, staged_.size());
-  std::deque<Entry> done = std::move(unticked_);
-  unticked_.clear();
-  for (; applied > 0; --applied) {
-    done.push_back(std::move(staged_.front()));
-    staged_.pop_front();
+  std::vector<Entry> done = std::exchange(unticked_, {});
+  if (done.empty() && applied == staged_.size()) {
+    done = std::exchange(staged_, {});
+  } else {
+    const auto end = staged_.begin() + static_cast<std::ptrdiff_t>(applied);
+    done.insert(done.end(), std::make_move_iterator(staged_.begin()), std::make_move_iterator(end));
+    staged_.erase(staged_.begin(), end);
   }
   if (outcome.status.ok()) {
     acked_tick_ = std::max(acked_tick_, tick);

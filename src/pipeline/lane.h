@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/backoff.h"
 #include "base/executor.h"
@@ -143,8 +144,9 @@ class Lane {
   std::deque<Entry> repeats_;  // of a failed call, sent before anything else
   bool isolate_ = false;       // repeats go out one collection at a time
 
-  std::deque<Entry> unticked_;  // applied by a failed call: readable with the next tick, acked then
-  std::deque<Entry> staged_;    // entries of the call being prepared or in flight
+  std::vector<Entry>
+      unticked_;               // applied by a failed call: readable with the next tick, acked then
+  std::vector<Entry> staged_;  // entries of the call being prepared or in flight
   std::shared_ptr<const LaneBatch> batch_;
   bool busy_ = false;  // a call is being prepared or in flight, or its failure is waited out
   bool troubled_ = false;

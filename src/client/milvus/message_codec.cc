@@ -30,7 +30,7 @@ bool ReadBase(std::string_view bytes, Base* base) {
   WireReader reader(bytes);
   while (reader.Next()) {
     if (reader.Is(kBaseMsgType, WireType::kVarint)) {
-      base->msg_type = reader.number();
+      base->msg_type = static_cast<uint32_t>(reader.number());  // an enum: protobuf takes 32 bits
     } else if (reader.Is(kBaseMsgId, WireType::kVarint)) {
       base->msg_id = static_cast<int64_t>(reader.number());
     } else if (reader.Is(kBaseTimestamp, WireType::kVarint)) {

@@ -17,7 +17,7 @@ constexpr uint64_t kMsgInsert = 400, kMsgUpsert = 404;
 constexpr uint32_t kType = 1, kName = 2, kScalars = 3, kVectors = 4, kFieldId = 5, kIsDynamic = 6,
                    kValidData = 7;
 // schema.VectorField
-constexpr uint32_t kDim = 1, kFloatVector = 2, kBinaryVector = 3, kBfloat16Vector = 5;
+constexpr uint32_t kDim = 1, kBfloat16Vector = 5;
 
 using Owner = std::shared_ptr<const std::string>;
 

@@ -24,6 +24,7 @@ TargetAddressOfRows Address(bool named_partition) {
   to.partition_id = 7002;
   to.primary_key = 100;
   to.primary_key_name = "id";
+  to.with_default = {101, 103, 107, 108};
   to.partition_key = !named_partition;
   return to;
 }

@@ -92,7 +92,9 @@ def _run(target: str, seconds: int) -> tuple[str, int, str]:
         *("-print_final_stats=1", "-verbosity=1"),
     ]
     environment = dict(
-        os.environ, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1"
+        os.environ,
+        ASAN_OPTIONS="detect_leaks=1:quarantine_size_mb=16",
+        UBSAN_OPTIONS="print_stacktrace=1",
     )
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, errors="replace"

@@ -99,6 +99,12 @@ Result<Field> DecodeField(std::string_view value) {
   return FieldFromWire(wire);
 }
 
+Result<Function> DecodeFunction(std::string_view value) {
+  wire::FunctionSchema wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "FunctionSchema", &wire));
+  return FunctionFromWire(wire);
+}
+
 Result<SourcePartition> DecodePartition(std::string_view value) {
   wire::PartitionMeta wire;
   CDC_RETURN_IF_ERROR(Parse(value, "PartitionInfo", &wire));

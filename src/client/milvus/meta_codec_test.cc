@@ -59,6 +59,7 @@ TEST(MetaCodec, GarbageIsCorruptNotACrash) {
   EXPECT_EQ(DecodeCollection(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeDatabase(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeField(garbage).error().disposition, Disposition::kCorrupt);
+  EXPECT_EQ(DecodeFunction(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodePartition(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeAlias(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeIndex(garbage).error().disposition, Disposition::kCorrupt);

@@ -1,5 +1,6 @@
-// Message ids as etcd holds them, and positions as the store does.
+// Message ids as etcd holds them, of Kafka, RocksMQ and Pulsar, and positions as the store does.
 #include "client/milvus/message_codec.h"
+#include "client/pulsar/pulsar_id.h"
 #include "fuzz_check.h"
 
 namespace cdc::fuzz {
@@ -14,6 +15,14 @@ void Run(const std::string& bytes) {
     for (int i = 0; i < 8; ++i) back.push_back(static_cast<char>(id->minor >> (8 * i)));
     Require(back == bytes && id->major == 0, "a message id is the number that stands there");
     Require(*ParseLogId(ToString(*id)) == *id, "a log id reads back as it was written");
+  }
+  if (const Result<PulsarMessageId> pulsar = DecodePulsarMessageId(bytes); !pulsar.ok()) {
+    Require(pulsar.error().disposition == Disposition::kCorrupt, "a wrong id of Pulsar is corrupt");
+  } else if (pulsar->id.minor > 0) {
+    const Result<PulsarMessageId> before = DecodePulsarMessageId(EncodePulsarIdBefore(pulsar->id));
+    Require(before.ok() && before->id.major == pulsar->id.major &&
+                before->id.minor + 1 == pulsar->id.minor,
+            "the id before one of Pulsar is the entry before");
   }
   if (const Result<LogPosition> position = ParseLogPosition(bytes); position.ok()) {
     const Result<LogPosition> again = ParseLogPosition(ToString(*position));

@@ -39,6 +39,9 @@ def _messages() -> list[bytes]:
     for path in sorted((GOLDEN / "messages").glob("*.txt")):
         lines = [line for line in path.read_text().splitlines() if line and line[0] != "#"]
         found += [bytes.fromhex(line.split()[-1]) for line in lines]
+    for path in sorted((GOLDEN / "replay").glob("*.txt")):
+        lines = [line for line in path.read_text().splitlines() if line.startswith("log ")]
+        found += [bytes.fromhex(line.split(" ")[-1]) for line in lines]
     return found
 
 
@@ -69,7 +72,8 @@ def _seeds(target: str) -> list[bytes]:
     if target == "catalog":
         return _catalogs()
     if target == "position":
-        return [bytes(range(8)), b"earliest", b"at 12", b"after 3:18446744073709551615"]
+        pulsar = bytes.fromhex("080c100318ffffffffffffffffff0120003001")
+        return [bytes(range(8)), pulsar, b"earliest", b"at 12", b"after 3:18446744073709551615"]
     return _messages()
 
 

@@ -71,6 +71,32 @@ inline std::vector<Golden> AllGolden() {
   return all;
 }
 
+// One message of tests/golden/replay: all that a server wrote for one script of calls.
+struct Recorded {
+  std::string topic;
+  uint64_t offset = 0;
+  std::string headers;
+  std::shared_ptr<const std::string> payload;
+};
+
+inline std::vector<Recorded> LoadRecording(const std::string& version) {
+  const auto root = std::filesystem::path(__FILE__).parent_path() / "../../../tests/golden/replay";
+  std::ifstream file(root / (version + ".txt"));
+  EXPECT_TRUE(file) << root;
+  std::vector<Recorded> all;
+  std::string line;
+  while (std::getline(file, line)) {
+    std::istringstream words(line);
+    std::string kind, hex;
+    Recorded message;
+    words >> kind >> message.topic >> message.offset >> message.headers >> hex;
+    if (kind != "log") continue;
+    message.payload = std::make_shared<const std::string>(FromHex(hex));
+    all.push_back(std::move(message));
+  }
+  return all;
+}
+
 inline bool HasRows(const Golden& golden) {
   return golden.msg_type == 400 || golden.msg_type == 401;
 }

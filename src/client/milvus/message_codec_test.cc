@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "client/milvus/golden_for_tests.h"
@@ -80,6 +81,52 @@ TEST(MessageCodec, ReadsOperations) {
   }
   EXPECT_EQ(flushes, 3);
   EXPECT_GE(others, 3);
+}
+
+// The operations that a version writes, and when it began to: 2.5.12 with aliases, rename and the
+// rest of RBAC. Those that a proxy handles without a queue have no timestamp.
+TEST(MessageCodec, ReadsEveryRecordedOperation) {
+  const std::map<std::string, std::set<int32_t>> expected = {
+      {"2.4.21",
+       {106, 107, 206, 300, 302, 304, 402, 1500, 1502, 1503, 1600, 1601, 1602, 1606, 1801, 1802,
+        1804}},
+      {"2.5.15", {106,  107,  108,  109,  110,  111,  112,  115,  206,  300,  302,  304,  402,
+                  1500, 1502, 1503, 1600, 1601, 1602, 1606, 1610, 1613, 1614, 1801, 1802, 1804}},
+  };
+  for (const auto& [version, types] : expected) {
+    std::set<int32_t> found;
+    for (const Recorded& message : LoadRecording(version)) {
+      if (message.topic.find("replicate-msg") == std::string::npos) continue;
+      const auto operation = DecodeOperation({0, message.offset}, *message.payload);
+      ASSERT_TRUE(operation.ok()) << operation.error().message;
+      EXPECT_EQ(operation->id.minor, message.offset);
+      found.insert(operation->msg_type);
+      EXPECT_EQ(operation->collections.size(), operation->is_flush ? 1U : 0U);
+    }
+    EXPECT_EQ(found, types) << version;
+  }
+}
+
+TEST(MessageCodec, ReadsEveryRecordedMessageOfTheChannels) {
+  for (const char* version : {"2.4.21", "2.5.15"}) {
+    std::map<ChangeKind, int> kinds;
+    for (const Recorded& message : LoadRecording(version)) {
+      if (message.topic.find("-dml_") == std::string::npos) continue;
+      const auto change = DecodeMessage({0, message.offset}, message.payload);
+      ASSERT_TRUE(change.ok()) << change.error().message;
+      EXPECT_NE(change->kind, ChangeKind::kOther) << change->msg_type;
+      ++kinds[change->kind];
+      // Only what a proxy produces says its type in a header; broadcasts and ticks never do.
+      const bool rows = change->kind == ChangeKind::kInsert || change->kind == ChangeKind::kDelete;
+      EXPECT_EQ(message.headers.find("msg_type=") != std::string::npos, rows);
+      EXPECT_GT(change->ts, 0U);
+    }
+    for (const ChangeKind kind :
+         {ChangeKind::kInsert, ChangeKind::kDelete, ChangeKind::kCreateCollection,
+          ChangeKind::kDropCollection, ChangeKind::kDropPartition}) {
+      EXPECT_GT(kinds[kind], 0) << version;
+    }
+  }
 }
 
 TEST(MessageCodec, AnUpsertTakesItsTimeFromTheRows) {

@@ -25,7 +25,7 @@ using Owner = std::shared_ptr<const std::string>;
 // One column: its description and the pieces of its values, in row order.
 struct Column {
   uint64_t type = 0;
-  std::string_view name;
+  std::string name;
   uint64_t field_id = 0;
   bool dynamic = false;
   uint64_t dim = 0;

@@ -6,10 +6,11 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lab import places
-from lab.milvus import Milvus
+from lab.broker import Broker
+from lab.etcd import Etcd
 from lab.process import Process, require_free_ports
 from lab.waiting import until
 
@@ -27,10 +28,23 @@ class ServerDied(Exception):
     """milvus-cdc is gone although nobody ended it."""
 
 
+class Source(Protocol):
+    """What there is to know of a source in order to read it: of a Milvus, or of a recording."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def etcd(self) -> Etcd: ...
+    @property
+    def rocksmq(self) -> Path: ...
+    @property
+    def broker(self) -> Broker | None: ...
+
+
 class CdcServer:
     """milvus-cdc with SQLite, reading one source Milvus. Its data folder survives a restart."""
 
-    def __init__(self, data: Path, source: Milvus, port: int) -> None:
+    def __init__(self, data: Path, source: Source, port: int) -> None:
         self.data = data
         self.source = source
         self.port = port

@@ -37,7 +37,7 @@ class _Event(NamedTuple):
 
 
 @dataclass
-class _Collection:
+class LoggedCollection:
     primary: str
     # Those that are there now; rows of others went with them. Which partition a partition key leads
     # to is the server's own matter: there they all have one name.
@@ -96,7 +96,7 @@ def _rocksmq_messages(server: Milvus, prefix: bytes) -> Iterator[bytes]:
 
 def logged_rows(server: Milvus, client: Client, names: Iterable[Name]) -> dict[Name, Rows]:
     """What these collections hold, in one pass over the log. The server must be up to name ids."""
-    collections: dict[int, _Collection] = {}
+    collections: dict[int, LoggedCollection] = {}
     ids: dict[Name, int] = {}
     for db, name in names:
         described = client.describe(db, name)
@@ -105,7 +105,7 @@ def logged_rows(server: Milvus, client: Client, names: Iterable[Name]) -> dict[N
         partitions = client.partition_ids(db, name)
         if any(f.is_partition_key for f in described.schema.fields):
             partitions = dict.fromkeys(partitions, "(any)")
-        collections[described.collectionID] = _Collection(primary, partitions)
+        collections[described.collectionID] = LoggedCollection(primary, partitions)
     header = common_pb2.MsgHeader()
     for payload in _messages(server):
         header.ParseFromString(payload)

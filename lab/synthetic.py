@@ -15,7 +15,7 @@ from lab.places import ROOT
 _FIRST_ID = 1_000_000
 
 
-def _message_class(name: str) -> Any:
+def message_class(name: str) -> Any:
     """From this repository's definitions, in a pool of their own: pymilvus registers the same."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "set.pb"
@@ -32,8 +32,8 @@ def _message_class(name: str) -> Any:
 def copy_collection(etcd: Etcd, root: str, copy_root: str, collection: int, count: int) -> None:
     """Puts `count` copies of a collection below `copy_root`, on the channels of the original."""
     meta, copies = f"{root}/meta/root-coord", f"{copy_root}/meta/root-coord"
-    info = _message_class("CollectionMeta")
-    partition = _message_class("PartitionMeta")
+    info = message_class("CollectionMeta")
+    partition = message_class("PartitionMeta")
     databases = etcd.items(f"{meta}/database/db-info/")
     fields = etcd.items(f"{meta}/fields/{collection}/")
     partitions = etcd.items(f"{meta}/partitions/{collection}/")

@@ -26,6 +26,8 @@ enum class ChangeKind {
   kOther,  // understood as a message, of a type that carries no data of ours: counted, passed over
 };
 
+inline constexpr int32_t kImportMsgType = 408;  // kOther: rows that came by files, not by the log
+
 struct Change {
   ChangeKind kind = ChangeKind::kOther;
   int32_t msg_type = 0;  // MsgType number as written

@@ -1,7 +1,5 @@
 // The schema of a collection, free of protocol types. Plain values.
-// Numbers of data types are Milvus' own (schema.proto): 1 bool, 2 int8, 3 int16, 4 int32, 5 int64,
-// 10 float, 11 double, 20/21 varchar, 22 array, 23 JSON, 100 binary vector, 101 float vector,
-// 102 float16, 103 bfloat16, 104 sparse.
+// Numbers of data types are Milvus' own (schema.proto): see DataTypeName.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +34,25 @@ struct Field {
   bool operator==(const Field&) const = default;
 };
 
+// What a Milvus computes by itself from some fields of a row into another (2.5: BM25). The columns
+// that it fills are in no insert of the log.
+struct Function {
+  std::string name;
+  std::string description;
+  int32_t type = 0;  // 1: BM25
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+  KeyValues params;
+  bool operator==(const Function&) const = default;
+};
+
 struct CollectionSchema {
   std::string name;
   std::string description;
   bool auto_id = false;
   bool enable_dynamic_field = false;
   std::vector<Field> fields;  // user fields only (id >= 100), by id; $meta left out
+  std::vector<Function> functions;
 
   const Field* PrimaryKey() const {
     for (const Field& field : fields) {
@@ -57,6 +68,9 @@ struct CollectionSchema {
   }
   bool operator==(const CollectionSchema&) const = default;
 };
+
+// "float16 vector (102)", for messages.
+std::string DataTypeName(int32_t data_type);
 
 // Differences that matter for replication (names, types, parameters, keys), one per line, empty
 // when rows of `source` fit `target`. Auto-id may differ when `ignore_auto_id` is set.

@@ -91,6 +91,8 @@ struct TargetAddressOfRows {
   PartitionId partition_id = kAllPartitions;
   FieldId primary_key = 0;  // field id of the primary key, in the source's rows
   std::string primary_key_name;
+  // Fields with a default value: a request says of each of their rows whether it has a value.
+  std::vector<FieldId> with_default;
   // It keeps dynamic fields that an upsert's new row lacks, subtracts in no expression, and loses
   // one of two writes that come at once.
   bool milvus_lite = false;

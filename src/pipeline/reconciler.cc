@@ -421,6 +421,9 @@ std::shared_ptr<const TargetAddressOfRows> Reconciler::AddressFor(Object* object
     to->primary_key = key_field->id;
     to->primary_key_name = key_field->name;
   }
+  for (const Field& field : schema.fields) {
+    if (!field.default_value.empty()) to->with_default.push_back(field.id);
+  }
   to->milvus_lite = actual.IsMilvusLite();
   object->addresses.emplace(key, to);
   return to;

@@ -129,8 +129,18 @@ void Replication::OnDropMessage(Channel* channel, const Change& change, uint64_t
   reconciler_.OnDropMessage(channel, change, token);
 }
 
-void Replication::OnOther(Channel*, const Change&) {
+void Replication::OnOther(Channel* channel, const Change& change) {
   ++counters_.messages_other;
+  if (change.msg_type != kImportMsgType || !reconciler_.objects().contains(change.collection_id)) {
+    return;
+  }
+  // The rows themselves are in files that this task never sees.
+  const Error warning =
+      RetryError(Format("collection {} had files imported at the source (ImportMsg, message {} of "
+                        "{}), and their rows "
+                        "are not replicated; import the same files into the target",
+                        change.collection_id, ToString(change.id), channel->name()));
+  SetTrouble(Format("import {}", change.collection_id), &warning);
 }
 
 void Replication::OnReadTrouble(Channel* channel, const Error* error) {

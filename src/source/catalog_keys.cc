@@ -9,6 +9,7 @@ constexpr std::string_view kDatabasePath = "root-coord/database/db-info/";
 constexpr std::string_view kCollectionPath = "root-coord/database/collection-info/";
 constexpr std::string_view kLegacyCollectionPath = "root-coord/collection/";
 constexpr std::string_view kFieldPath = "root-coord/fields/";
+constexpr std::string_view kFunctionPath = "root-coord/functions/";
 constexpr std::string_view kPartitionPath = "root-coord/partitions/";
 constexpr std::string_view kAliasPath = "root-coord/database/aliases/";
 constexpr std::string_view kLegacyAliasPath = "root-coord/aliases/";
@@ -65,8 +66,8 @@ std::optional<CatalogKey> CatalogKeys::Parse(std::string_view key) const {
   if (under(kDatabasePath, Kind::kDatabase) || under(kLoadPath, Kind::kLoad)) {
     good = TakeOneId(key, &out.owner);
   } else if (under(kCollectionPath, Kind::kCollection) || under(kFieldPath, Kind::kField) ||
-             under(kPartitionPath, Kind::kPartition) || under(kIndexPath, Kind::kIndex) ||
-             under(kPartitionLoadPath, Kind::kPartitionLoad)) {
+             under(kFunctionPath, Kind::kFunction) || under(kPartitionPath, Kind::kPartition) ||
+             under(kIndexPath, Kind::kIndex) || under(kPartitionLoadPath, Kind::kPartitionLoad)) {
     good = TakeTwoIds(key, &out.owner, &out.id);
   } else if (under(kLegacyCollectionPath, Kind::kCollection)) {
     out.owner = kLegacyDatabase;
@@ -97,6 +98,7 @@ std::vector<EtcdInterval> CatalogKeys::OfCollection(
   const auto path = [&](std::string_view kind) { return prefix_ + std::string(kind) + id; };
   std::vector<EtcdInterval> out = {
       EtcdInterval::Prefix(path(kFieldPath) + "/"),
+      EtcdInterval::Prefix(path(kFunctionPath) + "/"),
       EtcdInterval::Prefix(path(kPartitionPath) + "/"),
       EtcdInterval::Prefix(path(kIndexPath) + "/"),
       EtcdInterval::Key(path(kLoadPath)),

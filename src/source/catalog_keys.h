@@ -22,6 +22,7 @@ struct CatalogKey {
     kDatabase,       // owner: database
     kCollection,     // owner: database, id: collection
     kField,          // owner: collection, id: field
+    kFunction,       // owner: collection, id: function (2.5)
     kPartition,      // owner: collection, id: partition
     kAlias,          // owner: database, alias
     kIndex,          // owner: collection, id: index

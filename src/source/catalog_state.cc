@@ -8,8 +8,8 @@
 namespace cdc {
 
 bool CatalogState::CollectionParts::Nothing() const {
-  return keys.empty() && fields.empty() && partitions.empty() && indexes.empty() && !load &&
-         loaded_partitions.empty() && aliases.empty();
+  return keys.empty() && fields.empty() && functions.empty() && partitions.empty() &&
+         indexes.empty() && !load && loaded_partitions.empty() && aliases.empty();
 }
 
 // ---- keys in ----------------------------------------------------------------------------------
@@ -87,6 +87,9 @@ void CatalogState::Store(const CatalogKey& parsed, std::string_view key, std::st
   dirty_collections_.insert(parsed.owner);
   if (parsed.kind == Kind::kField) {
     if (auto field = Keep(DecodeField(value), key)) parts.fields[parsed.id] = *std::move(field);
+  } else if (parsed.kind == Kind::kFunction) {
+    auto function = Keep(DecodeFunction(value), key);
+    if (function) parts.functions[parsed.id] = *std::move(function);
   } else if (parsed.kind == Kind::kIndex) {
     if (auto index = Keep(DecodeIndex(value), key)) parts.indexes[parsed.id] = *std::move(index);
   } else if (parsed.kind == Kind::kLoad) {
@@ -193,6 +196,9 @@ void CatalogState::Erase(const CatalogKey& parsed) {
     case Kind::kField:
       parts.fields.erase(parsed.id);
       break;
+    case Kind::kFunction:
+      parts.functions.erase(parsed.id);
+      break;
     case Kind::kPartition:
       parts.partitions.erase(parsed.id);
       break;
@@ -280,6 +286,7 @@ SourceCollection CatalogState::Assemble(const CollectionParts& parts, const Sour
   }
   SourceCollection out = key;
   for (const auto& [id, field] : parts.fields) AddField(field, &out.schema);
+  for (const auto& [id, function] : parts.functions) out.schema.functions.push_back(function);
   for (const auto& [id, partition] : parts.partitions) {
     if (partition.state != ObjectState::kCreating && !partition.name.empty()) {
       out.partitions.emplace(id, partition);

@@ -71,6 +71,7 @@ class CatalogState {
   struct CollectionParts {
     std::map<DatabaseId, CollectionValue> keys;  // one, or two after a move
     std::map<FieldId, Field> fields;
+    std::map<int64_t, Function> functions;
     std::map<PartitionId, SourcePartition> partitions;
     std::map<IndexId, IndexValue> indexes;
     std::optional<CollectionLoadValue> load;

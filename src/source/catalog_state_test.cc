@@ -499,6 +499,7 @@ TEST(Golden, Milvus2515) {
   const SourceCollection& bm = *update.collections[1];
   EXPECT_EQ(bm.name, "bm");
   EXPECT_TRUE(bm.schema.fields[2].function_output);
+  EXPECT_THAT(bm.schema.functions, ElementsAre(Function{"bm25", "", 1, {"text"}, {"sv"}, {}}));
 }
 
 }  // namespace

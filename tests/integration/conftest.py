@@ -60,7 +60,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
             print(f"\nlogs of all servers are kept in {stack.data}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def second_ports() -> int:
     """Where a test's own stack begins, beside the one that all share."""
     return _base_port() + 100

@@ -444,18 +444,6 @@ grpc::ChannelArguments ChannelSettings(const EtcdConfig& config, bool tls) {
 
 }  // namespace
 
-EtcdInterval EtcdInterval::Prefix(std::string prefix) {
-  std::string end = prefix;
-  while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) end.pop_back();
-  if (end.empty()) {
-    end = std::string(1, '\0');  // etcd: from `begin` to the last key
-  } else {
-    end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
-  }
-  if (prefix.empty()) prefix = std::string(1, '\0');
-  return {std::move(prefix), std::move(end)};
-}
-
 Result<std::unique_ptr<EtcdClient>> EtcdClient::Open(EtcdConfig config) {
   if (config.endpoints.empty()) return InvalidError("no etcd endpoint is configured");
   auto connection = std::make_shared<Connection>();

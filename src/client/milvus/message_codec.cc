@@ -30,7 +30,7 @@ bool ReadBase(std::string_view bytes, Base* base) {
   WireReader reader(bytes);
   while (reader.Next()) {
     if (reader.Is(kBaseMsgType, WireType::kVarint)) {
-      base->msg_type = reader.number();
+      base->msg_type = static_cast<uint32_t>(reader.number());  // an enum: protobuf takes 32 bits
     } else if (reader.Is(kBaseMsgId, WireType::kVarint)) {
       base->msg_id = static_cast<int64_t>(reader.number());
     } else if (reader.Is(kBaseTimestamp, WireType::kVarint)) {
@@ -173,6 +173,16 @@ Status ReadObjectIds(const LogId& id, Change* change) {
   return OkStatus();
 }
 
+CollectionId ReadImportCollection(std::string_view payload) {
+  CollectionId collection = 0;
+  WireReader reader(payload);
+  while (reader.Next()) {
+    if (!reader.Is(kImportCollectionId, WireType::kVarint)) continue;
+    collection = static_cast<CollectionId>(reader.number());
+  }
+  return collection;
+}
+
 }  // namespace
 
 Error StreamingFormatError(LogId id) {
@@ -200,8 +210,11 @@ Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payloa
       CDC_RETURN_IF_ERROR(ReadObjectIds(id, &change));
       change.ts = base.timestamp;
       break;
-    case ChangeKind::kTimeTick:
     case ChangeKind::kOther:
+      if (base.msg_type == kMsgImport) change.collection_id = ReadImportCollection(*change.payload);
+      change.ts = base.timestamp;
+      break;
+    case ChangeKind::kTimeTick:
       change.ts = base.timestamp;
       break;
   }

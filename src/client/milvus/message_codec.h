@@ -22,7 +22,8 @@ namespace cdc {
 
 // ---- what the source wrote -----------------------------------------------------------------
 
-// Decodes one message of a physical channel. Types that carry nothing for us become kOther.
+// Decodes one message of a physical channel. Types that carry nothing for us become kOther; of an
+// ImportMsg the collection is read as well.
 // Errors: corrupt (bytes that are no Milvus message, a message without what its type needs, and
 // messages of the streaming format of Milvus 2.6), naming `id`.
 Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payload);
@@ -77,8 +78,8 @@ Slices ReplicateRequest(const std::string& pchannel, Timestamp begin_ts, Timesta
 
 // ---- api mode: requests of an ordinary client -------------------------------------------------
 
-// milvus.InsertRequest / UpsertRequest with the columns of `change` as they are. The partition is
-// not named when rows are routed by a partition key.
+// milvus.InsertRequest / UpsertRequest with the columns of `change`, in the form that requests have
+// (message_columns.h). The partition is not named when rows are routed by a partition key.
 Slices InsertRequest(const Change& change, const TargetAddressOfRows& to);
 Slices UpsertRequest(const Change& change, const TargetAddressOfRows& to);
 

@@ -2,80 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <random>
+#include <set>
 #include <sstream>
 
+#include "client/milvus/golden_for_tests.h"
 #include "milvus/msg.pb.h"
 
 namespace cdc {
 namespace {
 
-// One line of tests/golden/messages: see the head of those files.
-struct Golden {
-  std::string name;
-  FieldId primary_key = 0;
-  int32_t msg_type = 0;
-  Timestamp ts = 0;
-  int64_t msg_id = 0;
-  CollectionId collection = 0;
-  PartitionId partition = 0;
-  std::string shard;
-  uint64_t rows = 0;
-  std::string keys;
-  std::shared_ptr<const std::string> payload;
-};
-
-std::string FromHex(const std::string& hex) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-  }
-  return bytes;
-}
-
-std::vector<Golden> LoadGolden(const std::string& version) {
-  const auto root =
-      std::filesystem::path(__FILE__).parent_path() / "../../../tests/golden/messages";
-  std::ifstream file(root / (version + ".txt"));
-  EXPECT_TRUE(file) << root;
-  std::vector<Golden> all;
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.empty() || line[0] == '#') continue;
-    Golden golden;
-    std::string hex;
-    std::istringstream words(line);
-    words >> golden.name >> golden.msg_type >> golden.ts >> golden.msg_id >> golden.collection >>
-        golden.partition >> golden.shard >> golden.rows >> golden.keys >> hex;
-    if (const size_t at = golden.name.find('@'); at != std::string::npos) {
-      golden.primary_key = std::stoll(golden.name.substr(at + 1));
-    }
-    golden.name = version + "/" + golden.name;
-    if (golden.shard == "-") golden.shard.clear();
-    golden.payload = std::make_shared<const std::string>(FromHex(hex));
-    all.push_back(std::move(golden));
-  }
-  return all;
-}
-
-std::vector<Golden> AllGolden() {
-  std::vector<Golden> all;
-  for (const char* version : {"2.3.5", "2.4.21", "2.5.15"}) {
-    for (Golden& golden : LoadGolden(version)) all.push_back(std::move(golden));
-  }
-  return all;
-}
-
-bool HasRows(const Golden& golden) {
-  return golden.msg_type == 400 || golden.msg_type == 401;
-}
-bool IsOperation(const Golden& golden) {
-  return !HasRows(golden) && golden.name.find("tick") == std::string::npos &&
-         golden.collection == 0;
-}
+using namespace golden;  // NOLINT: the golden messages are what these tests are about
 
 std::string ToText(const PrimaryKeys& keys) {
   std::ostringstream out;
@@ -94,19 +31,6 @@ std::string ToText(const PrimaryKeys& keys) {
     }
   }
   return out.str();
-}
-
-TargetAddressOfRows Address(const Golden& golden) {
-  TargetAddressOfRows to;
-  to.name = {"target_db", "target_coll"};
-  to.collection_id = 7001;
-  to.vchannel = "tgt-rootcoord-dml_3_7001v1";
-  to.pchannel = "tgt-rootcoord-dml_3";
-  to.partition = "part";
-  to.partition_id = 7002;
-  to.primary_key = golden.primary_key;
-  to.primary_key_name = "id";
-  return to;
 }
 
 Change Decode(const Golden& golden) {
@@ -157,6 +81,52 @@ TEST(MessageCodec, ReadsOperations) {
   }
   EXPECT_EQ(flushes, 3);
   EXPECT_GE(others, 3);
+}
+
+// The operations that a version writes, and when it began to: 2.5.12 with aliases, rename and the
+// rest of RBAC. Those that a proxy handles without a queue have no timestamp.
+TEST(MessageCodec, ReadsEveryRecordedOperation) {
+  const std::map<std::string, std::set<int32_t>> expected = {
+      {"2.4.21",
+       {106, 107, 206, 300, 302, 304, 402, 1500, 1502, 1503, 1600, 1601, 1602, 1606, 1801, 1802,
+        1804}},
+      {"2.5.15", {106,  107,  108,  109,  110,  111,  112,  115,  206,  300,  302,  304,  402,
+                  1500, 1502, 1503, 1600, 1601, 1602, 1606, 1610, 1613, 1614, 1801, 1802, 1804}},
+  };
+  for (const auto& [version, types] : expected) {
+    std::set<int32_t> found;
+    for (const Recorded& message : LoadRecording(version)) {
+      if (message.topic.find("replicate-msg") == std::string::npos) continue;
+      const auto operation = DecodeOperation({0, message.offset}, *message.payload);
+      ASSERT_TRUE(operation.ok()) << operation.error().message;
+      EXPECT_EQ(operation->id.minor, message.offset);
+      found.insert(operation->msg_type);
+      EXPECT_EQ(operation->collections.size(), operation->is_flush ? 1U : 0U);
+    }
+    EXPECT_EQ(found, types) << version;
+  }
+}
+
+TEST(MessageCodec, ReadsEveryRecordedMessageOfTheChannels) {
+  for (const char* version : {"2.4.21", "2.5.15"}) {
+    std::map<ChangeKind, int> kinds;
+    for (const Recorded& message : LoadRecording(version)) {
+      if (message.topic.find("-dml_") == std::string::npos) continue;
+      const auto change = DecodeMessage({0, message.offset}, message.payload);
+      ASSERT_TRUE(change.ok()) << change.error().message;
+      EXPECT_NE(change->kind, ChangeKind::kOther) << change->msg_type;
+      ++kinds[change->kind];
+      // Only what a proxy produces says its type in a header; broadcasts and ticks never do.
+      const bool rows = change->kind == ChangeKind::kInsert || change->kind == ChangeKind::kDelete;
+      EXPECT_EQ(message.headers.find("msg_type=") != std::string::npos, rows);
+      EXPECT_GT(change->ts, 0U);
+    }
+    for (const ChangeKind kind :
+         {ChangeKind::kInsert, ChangeKind::kDelete, ChangeKind::kCreateCollection,
+          ChangeKind::kDropCollection, ChangeKind::kDropPartition}) {
+      EXPECT_GT(kinds[kind], 0) << version;
+    }
+  }
 }
 
 TEST(MessageCodec, AnUpsertTakesItsTimeFromTheRows) {
@@ -293,6 +263,14 @@ TEST(MessageCodec, WrapsMessagesIntoAReplicateRequest) {
   EXPECT_EQ(request.msgs(1), messages[1].Join());
 }
 
+bool HasNulls(const std::string& column) {
+  WireReader reader(column);
+  while (reader.Next()) {
+    if (reader.field() == 7 && reader.bytes().find('\0') != std::string::npos) return true;
+  }
+  return false;
+}
+
 TEST(MessageCodec, InsertRequestsCarryTheColumnsUntouched) {
   for (const Golden& golden : AllGolden()) {
     if (golden.msg_type != 400) continue;
@@ -312,6 +290,7 @@ TEST(MessageCodec, InsertRequestsCarryTheColumnsUntouched) {
       EXPECT_EQ(UpsertRequest(Decode(golden), to).size(), request.ByteSizeLong());
       ASSERT_EQ(request.fields_data_size(), before.fields_data_size());
       for (int i = 0; i < before.fields_data_size(); ++i) {
+        if (HasNulls(before.fields_data(i))) continue;  // message_columns_test.cc
         EXPECT_EQ(request.fields_data(i), before.fields_data(i));
       }
     }
@@ -367,43 +346,6 @@ TEST(MessageCodec, DeleteExpressionsQuoteAndSplit) {
   EXPECT_TRUE(DeleteExpressions(PrimaryKeys(std::vector<int64_t>{}), to, 100).empty());
 }
 
-TEST(MessageCodec, MalformedMessagesAreErrorsNeverCrashes) {
-  std::mt19937 random(7);
-  int refused = 0;
-  const auto try_bytes = [&](const std::string& bytes, const Golden& golden) {
-    const auto change = DecodeMessage({0, 9}, std::make_shared<const std::string>(bytes));
-    (void)DecodeOperation({0, 9}, bytes);
-    if (!change.ok()) {
-      EXPECT_EQ(change.error().disposition, Disposition::kCorrupt);
-      EXPECT_NE(change.error().message.find("message 9 "), std::string::npos);
-      ++refused;
-      return;
-    }
-    if (change->kind != ChangeKind::kInsert && change->kind != ChangeKind::kDelete) return;
-    const TargetAddressOfRows to = Address(golden);
-    (void)ReadPrimaryKeys(*change, to);
-    const bool insert = change->kind == ChangeKind::kInsert;
-    // What was accepted is rewritten into something that is accepted too.
-    const Slices slices = insert ? RewriteInsert(*change, to, change->ts + 1)
-                                 : RewriteDelete(*change, to, change->ts + 1);
-    EXPECT_TRUE(DecodeMessage({0, 9}, std::make_shared<const std::string>(slices.Join())).ok());
-    if (insert) (void)InsertRequest(*change, to).Join();
-  };
-  for (const Golden& golden : AllGolden()) {
-    SCOPED_TRACE(golden.name);
-    const std::string& good = *golden.payload;
-    for (size_t size = 0; size < good.size(); ++size) try_bytes(good.substr(0, size), golden);
-    for (int i = 0; i < 1000; ++i) {
-      std::string bytes = good;
-      for (int flips = 1 + i % 3; flips > 0; --flips) {
-        bytes[random() % bytes.size()] ^= static_cast<char>(1U << (random() % 8));
-      }
-      try_bytes(bytes, golden);
-    }
-  }
-  EXPECT_GT(refused, 1000);
-}
-
 TEST(MessageCodec, SaysWhatIsWrong) {
   const auto message_of = [](std::string bytes) {
     const auto change = DecodeMessage({0, 3}, std::make_shared<const std::string>(bytes));
@@ -438,6 +380,21 @@ TEST(MessageCodec, UnknownTypesPassAsOther) {
   EXPECT_EQ(change->kind, ChangeKind::kOther);
   EXPECT_EQ(change->msg_type, 2999);
   EXPECT_EQ(change->ts, 8U);
+}
+
+TEST(MessageCodec, AnImportNamesItsCollection) {
+  WireWriter base;
+  base.Varint(1, 408);
+  base.Varint(3, 8);
+  WireWriter message;
+  message.Bytes(1, base.str());
+  message.Bytes(3, "coll");
+  message.Varint(4, 77);
+  const auto change = DecodeMessage({0, 3}, std::make_shared<const std::string>(message.str()));
+  ASSERT_TRUE(change.ok());
+  EXPECT_EQ(change->kind, ChangeKind::kOther);
+  EXPECT_EQ(change->msg_type, kImportMsgType);
+  EXPECT_EQ(change->collection_id, 77);
 }
 
 TEST(MessageCodec, DecodesNumericIds) {

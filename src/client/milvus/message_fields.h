@@ -15,6 +15,7 @@ inline constexpr uint64_t kMsgDropPartition = 201;
 inline constexpr uint64_t kMsgInsert = 400;
 inline constexpr uint64_t kMsgDelete = 401;
 inline constexpr uint64_t kMsgFlush = 402;
+inline constexpr uint64_t kMsgImport = 408;
 inline constexpr uint64_t kMsgUpsert = 404;
 inline constexpr uint64_t kMsgTimeTick = 1200;
 
@@ -55,12 +56,18 @@ inline constexpr uint32_t kDropCollectionId = 5;    // DropCollection
 inline constexpr uint32_t kObjectCollectionId = 6;  // CreateCollection, DropPartition
 inline constexpr uint32_t kObjectPartitionId = 7;   // DropPartition
 
+// msg.ImportMsg
+inline constexpr uint32_t kImportCollectionId = 4;
+
 // schema.FieldData, ScalarField, IDs and the arrays in them
 inline constexpr uint32_t kColumnName = 2;
 inline constexpr uint32_t kColumnScalars = 3;
 inline constexpr uint32_t kColumnFieldId = 5;
 inline constexpr uint32_t kColumnIsDynamic = 6;
+inline constexpr uint32_t kColumnValidData = 7;  // 2.5
 inline constexpr uint32_t kScalarLong = 3;
+inline constexpr uint32_t kScalarFloat = 4;
+inline constexpr uint32_t kScalarDouble = 5;
 inline constexpr uint32_t kScalarString = 6;
 inline constexpr uint32_t kIdsInteger = 1;
 inline constexpr uint32_t kIdsString = 2;

@@ -1,5 +1,6 @@
 // Messages and requests for a target, around the untouched columns of the source.
 #include "client/milvus/message_codec.h"
+#include "client/milvus/message_columns.h"
 #include "client/milvus/message_fields.h"
 
 namespace cdc {
@@ -80,30 +81,6 @@ Slices RewriteRows(const Change& change, const TargetAddressOfRows& to, Timestam
   return out;
 }
 
-// Is this the dynamic column without the flag that says so?
-bool LacksDynamicFlag(std::string_view column) {
-  std::string_view name;
-  bool dynamic = false;
-  WireReader reader(column);
-  while (reader.Next()) {
-    if (reader.Is(kColumnName, WireType::kBytes)) name = reader.bytes();
-    if (reader.Is(kColumnIsDynamic, WireType::kVarint)) dynamic = reader.number() != 0;
-  }
-  return name == kDynamicFieldName && !dynamic;
-}
-
-// A column of the log as a column of a request. Proxies find the dynamic column by its flag.
-void AppendColumn(const std::shared_ptr<const std::string>& payload, std::string_view bytes,
-                  Slices* out) {
-  WireWriter flag;
-  if (LacksDynamicFlag(bytes)) flag.Varint(kColumnIsDynamic, 1);
-  WireWriter header;
-  header.BytesHeader(kRequestFieldsData, bytes.size() + flag.size());
-  out->Append(header.Take());
-  out->Append(payload, bytes);
-  out->Append(flag.Take());
-}
-
 Slices RowsRequest(const Change& change, const TargetAddressOfRows& to, uint64_t msg_type) {
   WireWriter base;
   base.Varint(kBaseMsgType, msg_type);
@@ -117,9 +94,12 @@ Slices RowsRequest(const Change& change, const TargetAddressOfRows& to, uint64_t
   out.Append(head.Take());
   WireReader reader(*change.payload);
   while (reader.Next()) {
-    if (reader.Is(kFieldsData, WireType::kBytes)) {
-      AppendColumn(change.payload, reader.bytes(), &out);
-    }
+    if (!reader.Is(kFieldsData, WireType::kBytes)) continue;
+    const Slices column = RequestColumn(change.payload, reader.bytes(), change.num_rows, to);
+    WireWriter header;
+    header.BytesHeader(kRequestFieldsData, column.size());
+    out.Append(header.Take());
+    out.Append(column);
   }
   return out;
 }

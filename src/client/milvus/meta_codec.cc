@@ -1,16 +1,36 @@
 #include "client/milvus/meta_codec.h"
 
+#include <google/protobuf/descriptor.h>
+
 #include <algorithm>
 
 #include "base/format.h"
+#include "base/wire.h"
 #include "client/milvus/schema_codec.h"
 #include "milvus/meta.pb.h"
 
 namespace cdc {
 namespace {
 
+// Does every length fit into what is around it? Protobuf sets aside what a nested length claims, up
+// to 50 MB, before it finds that the bytes are not there.
+bool LengthsFit(std::string_view bytes, const google::protobuf::Descriptor& type) {
+  WireReader reader(bytes);
+  while (reader.Next()) {
+    if (reader.type() != WireType::kBytes) continue;
+    const auto* field = type.FindFieldByNumber(static_cast<int>(reader.field()));
+    const auto* nested = field == nullptr ? nullptr : field->message_type();
+    if (nested != nullptr && !LengthsFit(reader.bytes(), *nested)) return false;
+  }
+  return reader.ok();
+}
+
 template <typename Message>
 Status Parse(std::string_view value, const char* what, Message* out) {
+  if (!LengthsFit(value, *Message::descriptor())) {
+    return CorruptError(
+        Format("{} bytes in etcd are not a {}: a length is wrong", value.size(), what));
+  }
   if (out->ParseFromArray(value.data(), static_cast<int>(value.size()))) return {};
   return CorruptError(Format("{} bytes in etcd are not a {}", value.size(), what));
 }
@@ -77,6 +97,12 @@ Result<Field> DecodeField(std::string_view value) {
   wire::FieldSchema wire;
   CDC_RETURN_IF_ERROR(Parse(value, "FieldSchema", &wire));
   return FieldFromWire(wire);
+}
+
+Result<Function> DecodeFunction(std::string_view value) {
+  wire::FunctionSchema wire;
+  CDC_RETURN_IF_ERROR(Parse(value, "FunctionSchema", &wire));
+  return FunctionFromWire(wire);
 }
 
 Result<SourcePartition> DecodePartition(std::string_view value) {

@@ -18,10 +18,12 @@ bool IsTombstone(std::string_view value);
 Result<SourceDatabase> DecodeDatabase(std::string_view value);
 
 // The collection without what has keys of its own: partitions, indexes, aliases, load state, and
-// normally the fields (Milvus before 2.1 kept them inline; they are taken then).
+// normally the fields and functions (Milvus before 2.1 kept them inline; they are taken then).
 Result<SourceCollection> DecodeCollection(std::string_view value);
 
 Result<Field> DecodeField(std::string_view value);
+
+Result<Function> DecodeFunction(std::string_view value);
 
 Result<SourcePartition> DecodePartition(std::string_view value);
 

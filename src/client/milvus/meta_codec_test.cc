@@ -59,10 +59,20 @@ TEST(MetaCodec, GarbageIsCorruptNotACrash) {
   EXPECT_EQ(DecodeCollection(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeDatabase(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeField(garbage).error().disposition, Disposition::kCorrupt);
+  EXPECT_EQ(DecodeFunction(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodePartition(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeAlias(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeIndex(garbage).error().disposition, Disposition::kCorrupt);
   EXPECT_EQ(DecodeCollectionLoad(garbage).error().disposition, Disposition::kCorrupt);
+}
+
+// Found by fuzzing: protobuf set 1 MiB aside for a name of one byte.
+TEST(MetaCodec, ANestedLengthThatClaimsMoreThanThereIsIsRefusedBeforeProtobufBelievesIt) {
+  // A schema of 9 bytes holds a field that claims 1 MiB, whose name claims as much.
+  const std::string value = "\x12\x09\x22\x88\x80\x40\x12\x84\x80\x40x";
+  const auto collection = DecodeCollection(value);
+  ASSERT_FALSE(collection.ok());
+  EXPECT_NE(collection.error().message.find("a length is wrong"), std::string::npos);
 }
 
 }  // namespace

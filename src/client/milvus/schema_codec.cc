@@ -49,6 +49,17 @@ Field FieldFromWire(const wire::FieldSchema& wire) {
   return field;
 }
 
+Function FunctionFromWire(const wire::FunctionSchema& wire) {
+  Function function;
+  function.name = wire.name();
+  function.description = wire.description();
+  function.type = wire.type();
+  function.inputs.assign(wire.input_field_names().begin(), wire.input_field_names().end());
+  function.outputs.assign(wire.output_field_names().begin(), wire.output_field_names().end());
+  function.params = KeyValuesFromWire(wire.params());
+  return function;
+}
+
 bool IsSystemField(const Field& field) {
   return field.id < kFirstUserField && (field.name == "RowID" || field.name == "Timestamp");
 }
@@ -77,6 +88,9 @@ CollectionSchema SchemaFromWire(const wire::CollectionSchema& wire) {
   schema.auto_id = wire.auto_id();
   schema.enable_dynamic_field = wire.enable_dynamic_field();
   for (const wire::FieldSchema& field : wire.fields()) AddField(FieldFromWire(field), &schema);
+  for (const wire::FunctionSchema& function : wire.functions()) {
+    schema.functions.push_back(FunctionFromWire(function));
+  }
   return schema;
 }
 
@@ -101,6 +115,15 @@ void SchemaToWire(const CollectionSchema& schema, bool force_auto_id_off,
     KeyValuesToWire(field.type_params, to->mutable_type_params());
     KeyValuesToWire(field.index_params, to->mutable_index_params());
     to->set_default_value(field.default_value);
+  }
+  for (const Function& function : schema.functions) {
+    wire::FunctionSchema* to = out->add_functions();
+    to->set_name(function.name);
+    to->set_description(function.description);
+    to->set_type(function.type);
+    for (const std::string& name : function.inputs) to->add_input_field_names(name);
+    for (const std::string& name : function.outputs) to->add_output_field_names(name);
+    KeyValuesToWire(function.params, to->mutable_params());
   }
 }
 

@@ -14,6 +14,7 @@ class RepeatedPtrField;
 namespace cdc::wire {
 class CollectionSchema;
 class FieldSchema;
+class FunctionSchema;
 class KeyValue;
 }  // namespace cdc::wire
 
@@ -24,6 +25,7 @@ void KeyValuesToWire(const KeyValues& pairs,
                      google::protobuf::RepeatedPtrField<wire::KeyValue>* out);
 
 Field FieldFromWire(const wire::FieldSchema& wire);
+Function FunctionFromWire(const wire::FunctionSchema& wire);
 
 // RowID and Timestamp, which every Milvus collection has and no user ever names.
 bool IsSystemField(const Field& field);

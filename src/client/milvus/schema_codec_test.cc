@@ -67,6 +67,7 @@ TEST(SchemaCodec, EveryPropertySurvivesTheRoundTrip) {
   schema.auto_id = true;
   schema.enable_dynamic_field = true;
   schema.fields = {field};
+  schema.functions = {{"bm25", "of words", 1, {"tags"}, {"sparse"}, {{"k1", "1.2"}}}};
 
   wire::CollectionSchema wire;
   SchemaToWire(schema, false, &wire);

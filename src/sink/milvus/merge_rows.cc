@@ -4,6 +4,7 @@
 #include <string>
 
 #include "client/milvus/message_codec.h"
+#include "client/milvus/message_columns.h"
 
 namespace cdc {
 namespace {
@@ -17,14 +18,14 @@ constexpr uint64_t kMsgInsert = 400, kMsgUpsert = 404;
 constexpr uint32_t kType = 1, kName = 2, kScalars = 3, kVectors = 4, kFieldId = 5, kIsDynamic = 6,
                    kValidData = 7;
 // schema.VectorField
-constexpr uint32_t kDim = 1, kFloatVector = 2, kBinaryVector = 3, kBfloat16Vector = 5;
+constexpr uint32_t kDim = 1, kBfloat16Vector = 5;
 
 using Owner = std::shared_ptr<const std::string>;
 
 // One column: its description and the pieces of its values, in row order.
 struct Column {
   uint64_t type = 0;
-  std::string_view name;
+  std::string name;
   uint64_t field_id = 0;
   bool dynamic = false;
   uint64_t dim = 0;
@@ -96,7 +97,14 @@ struct Columns {
   std::map<std::string, size_t, std::less<>> index;
 };
 
-bool AddRows(const Change& change, bool first, Columns* columns) {
+// A column in one piece: copied only if it is not.
+Slice Contiguous(const Slices& column) {
+  if (column.pieces().size() == 1) return column.pieces().front();
+  const auto copy = std::make_shared<const std::string>(column.Join());
+  return {copy, *copy};
+}
+
+bool AddRows(const Change& change, const TargetAddressOfRows& to, bool first, Columns* columns) {
   size_t seen = 0;
   WireReader reader(*change.payload);
   while (reader.Next()) {
@@ -112,7 +120,9 @@ bool AddRows(const Change& change, bool first, Columns* columns) {
       it = columns->index.emplace(std::string(name), columns->list.size()).first;
       columns->list.emplace_back();
     }
-    if (!ReadColumn(change.payload, reader.bytes(), &columns->list[it->second])) return false;
+    const auto [owner, column] =
+        Contiguous(RequestColumn(change.payload, reader.bytes(), change.num_rows, to));
+    if (!ReadColumn(owner, column, &columns->list[it->second])) return false;
     ++seen;
   }
   return reader.ok() && seen == columns->list.size();
@@ -160,7 +170,7 @@ std::optional<Slices> MergedRowsRequest(RowsCall call, const std::vector<const C
   Columns columns;
   uint64_t rows = 0;
   for (size_t i = 0; i < changes.size(); ++i) {
-    if (!AddRows(*changes[i], i == 0, &columns)) return std::nullopt;
+    if (!AddRows(*changes[i], to, i == 0, &columns)) return std::nullopt;
     rows += changes[i]->num_rows;
   }
   for (const Column& column : columns.list) {

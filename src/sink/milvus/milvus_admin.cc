@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "base/log.h"
+#include "sink/milvus/target_features.h"
 
 namespace cdc {
 namespace {
@@ -63,6 +64,7 @@ void MilvusAdmin::Apply(DdlStep step, Callback<Status> done) {
   client_->GetVersion(Here<Result<std::string>>([this, step, done](Result<std::string> version) {
     if (!version) return done(version.error());
     milvus_lite_ = version->find("milvus_lite") != std::string::npos;
+    version_ = *version;
     Apply(step, done);
   }));
 }
@@ -127,6 +129,10 @@ void MilvusAdmin::ApplyNow(const DdlStep& step, Done done) {
 
 void MilvusAdmin::CreateCollection(const DdlStep& step, Done done) {
   const SourceCollection& source = *step.source;
+  if (std::string missing = MissingFeature(source.schema, version_); !missing.empty()) {
+    return executor_->Post(
+        alive_.Guard([done, missing] { done(FatalError(missing, ErrorKind::kUnsupported)); }));
+  }
   CreateCollectionCall call;
   call.name = step.name;
   call.schema = source.schema;

@@ -7,6 +7,9 @@
 // (replicateInfo), so that a standby waits for the drop message in its log. Api mode: auto-id
 // collections are created with autoID off, so that keys survive.
 //
+// A collection that the target's version cannot hold is not created (kUnsupported, naming field,
+// type and the version that it needs): target_features.h.
+//
 // A load is accepted, not finished, when Apply returns; Describe shows its progress. On a standby
 // it finishes only while ticks flow. More replicas than the target has room for: loaded with one.
 //
@@ -20,6 +23,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/executor.h"
@@ -63,6 +67,7 @@ class MilvusAdmin final : public TargetAdmin {
   Executor* executor_;
   // milvus-lite loses or fails one of two changes that come at once: one at a time there.
   std::optional<bool> milvus_lite_;  // unknown before the first step
+  std::string version_;
   std::deque<std::pair<DdlStep, Done>> waiting_;
   bool applying_ = false;
   Alive alive_;

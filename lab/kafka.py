@@ -171,11 +171,12 @@ class Kafka(Broker):
                 "auto.offset.reset": "error",
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 20,
+                "log_level": 3,
             }
         )
 
     def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.address})
+        return AdminClient({"bootstrap.servers": self.address, "log_level": 3})
 
     def topics(self, prefix: str) -> list[str]:
         try:
@@ -225,12 +226,14 @@ class Kafka(Broker):
 
     def truncate(self, topic: str) -> None:
         end = TopicPartition(topic, 0, self.offsets(topic)[1])
-        for done in self._admin().delete_records([end]).values():
+        admin = self._admin()  # kept: without it its answers never come
+        for done in admin.delete_records([end]).values():
             done.result(_WAIT)
 
     def consumer_groups(self) -> list[str]:
         """All groups that the broker knows, of Milvus too."""
-        found = self._admin().list_consumer_groups().result(_WAIT)
+        admin = self._admin()
+        found = admin.list_consumer_groups().result(_WAIT)
         return sorted(group.group_id for group in found.valid)
 
 

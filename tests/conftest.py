@@ -1,4 +1,11 @@
-"""What all Python tests share: the two tiers, and the report of --full."""
+"""What all Python tests share: the two tiers, the three logs of a source, the report of --full.
+
+Every test that has a source runs on RocksMQ, on Kafka and on Pulsar: all of them with --full, and
+without it on RocksMQ those that are not slow, on the brokers those marked `core`. `core` is the
+main job: create, drop, rename, rows of every kind of insert, delete and upsert, partitions,
+indexes, load, flush, databases, aliases, restart of everything with kill -9; one test of each,
+in replicate and api mode, in about three minutes for a log.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from lab.stack import LOGS
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "operations" / "test-report.md"
 
@@ -22,17 +31,52 @@ SETS = {
 }
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "log" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("logs")
+        logs = marked.args if marked else LOGS
+        metafunc.parametrize("log", logs, indirect=True, scope="session")
+
+
+def _value(item: pytest.Item, name: str) -> str:
+    """The parameter of this name that the test runs with; for the log RocksMQ by default."""
+    callspec = getattr(item, "callspec", None)
+    default = "rocksmq" if name == "log" else ""
+    return str(callspec.params.get(name, default)) if callspec else default
+
+
+def _in_first_tier(item: pytest.Item) -> bool:
+    if "slow" in item.keywords:
+        return False
+    if _value(item, "log") == "rocksmq" or item.get_closest_marker("logs"):
+        return True
+    return "core" in item.keywords and _value(item, "target") != "lite"
+
+
+def _group(item: pytest.Item, full: bool) -> None:
+    """Names the servers that the test shares: one worker process runs all tests of one name."""
+    log = _value(item, "log")
+    groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+    for name, files in SETS.items():
+        whole = full or log == "rocksmq"
+        if whole and item.path.name in files and groups & {"replicate", "api"}:
+            item.add_marker(pytest.mark.xdist_group(name))
+    item.add_marker(pytest.mark.xdist_group(log))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    everything = config.getoption("--full") or config.getoption("-k")
-    skip = pytest.mark.skip(reason="slow: runs with ./x test --full")
+    full = bool(config.getoption("--full"))
+    chosen = str(config.getoption("-k"))
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
-        if "slow" in item.keywords and not everything:
-            item.add_marker(skip)
-        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
-        for name, files in SETS.items():
-            if item.path.name in files and groups & {"replicate", "api"}:
-                item.add_marker(pytest.mark.xdist_group(name))
+        named = _value(item, "log") in chosen or (chosen and _value(item, "log") == "rocksmq")
+        (kept if full or named or _in_first_tier(item) else left_out).append(item)
+        _group(item, full)
+    items[:] = kept
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
 
 
 _results: list[tuple[str, str, float]] = []

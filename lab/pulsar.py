@@ -221,9 +221,10 @@ class Pulsar(Broker):
         """The broker lets go of the topic: every client must look it up and connect again."""
         self._topic("PUT", topic, "unload")
 
-    def subscriptions(self, topic: str) -> list[str]:
-        """Of Milvus too; those of readers that are connected are among them."""
-        return sorted(self._topic("GET", topic, "subscriptions"))
+    def subscriptions(self, topic: str) -> dict[str, bool]:
+        """Those of everybody, Milvus too; true for the durable ones, which outlive their client."""
+        found = self._topic("GET", topic, "stats")["subscriptions"]
+        return {name: bool(its["durable"]) for name, its in found.items()}
 
     def ledgers(self, topic: str) -> list[int]:
         """Those that the topic still has, oldest first; the last one is being written."""

@@ -23,9 +23,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the slow tests too, write a report")
 
 
-# Tests of one kind of target share its servers. The files that restart servers get a second set,
-# and those that are large or slow a third, so that the workers end about together.
+# Tests of one kind of target and one log share servers. The files that restart servers get a second
+# set, and those that are large or slow a third, so that the workers end about together.
 SETS = {
+    "brokers": ("test_brokers.py",),
     "second": ("test_lifecycle.py", "test_load.py", "test_trouble.py"),
     "third": ("test_clock.py", "test_many.py", "test_sizes.py", "test_store.py"),
 }
@@ -57,9 +58,10 @@ def _group(item: pytest.Item, full: bool) -> None:
     """Names the servers that the test shares: one worker process runs all tests of one name."""
     log = _value(item, "log")
     groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+    shared = bool(groups & {"replicate", "api"})
     for name, files in SETS.items():
-        whole = full or log == "rocksmq"
-        if whole and item.path.name in files and groups & {"replicate", "api"}:
+        whole = full or log == "rocksmq" or name == "brokers"  # the core is too few to be split
+        if shared and whole and item.path.name in files:
             item.add_marker(pytest.mark.xdist_group(name))
     item.add_marker(pytest.mark.xdist_group(log))
 

@@ -18,7 +18,7 @@ from lab.pulsar import Pulsar, token
 from lab.seeder import Seeded
 from lab.stack import Stack
 from lab.waiting import until
-from tests.integration.scenario import BOTH_MODES, Scenario, on
+from tests.integration.scenario import Scenario, on
 
 ON_BOTH = pytest.mark.logs("kafka", "pulsar")
 ON_KAFKA = pytest.mark.logs("kafka")
@@ -121,9 +121,7 @@ def _loaded(scenario: Scenario, disturb: Callable[[int], None]) -> None:
         assert not compare_logged(name, here[name], there[name])
 
 
-@ON_BOTH
-@BOTH_MODES
-def test_broker_killed_in_the_middle_of_a_load(scenario: Scenario) -> None:
+def _kill_broker(scenario: Scenario) -> None:
     broker = _broker(scenario.stack)
 
     def disturb(number: int) -> None:
@@ -131,6 +129,19 @@ def test_broker_killed_in_the_middle_of_a_load(scenario: Scenario) -> None:
             broker.restart(hard=True)
 
     _loaded(scenario, disturb)
+
+
+@ON_BOTH
+@on("replicate")
+def test_broker_killed_in_the_middle_of_a_load(scenario: Scenario) -> None:
+    _kill_broker(scenario)
+
+
+@pytest.mark.slow
+@ON_BOTH
+@on("api")
+def test_broker_killed_in_the_middle_of_a_load_by_plain_calls(scenario: Scenario) -> None:
+    _kill_broker(scenario)
 
 
 @ON_PULSAR

@@ -94,7 +94,8 @@ class _Load(threading.Thread):
 def _loaded(scenario: Scenario, disturb: Callable[[int], None]) -> None:
     """Disturbs a load three times; afterwards both logs hold the same rows.
 
-    The logs are compared because Milvus 2.3.5 shows rows twice after its Pulsar was away.
+    The logs are compared because Milvus 2.3.5 shows rows twice after its Pulsar was away. Its own
+    log may hold a message twice, when the broker went before it had acknowledged the first.
     """
     task = scenario.start_task()
     all_bulk = [
@@ -117,8 +118,10 @@ def _loaded(scenario: Scenario, disturb: Callable[[int], None]) -> None:
     here = logged_rows(scenario.stack.source, scenario.source, names)
     there = logged_rows(target, scenario.target.client, names)
     for bulk, name in zip(all_bulk, names, strict=True):
-        assert count(here[name]) == len(bulk.alive) == ROWS - 500
-        assert not compare_logged(name, here[name], there[name])
+        assert {key for _, key in here[name]} == bulk.alive and len(bulk.alive) == ROWS - 500
+        print(f"{bulk.name}: {count(here[name]) - len(bulk.alive)} rows twice in the source's log")
+        found = compare_logged(name, here[name], there[name])
+        assert not found, "\n".join(found)
 
 
 def _kill_broker(scenario: Scenario) -> None:

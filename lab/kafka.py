@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from lab import places
@@ -197,15 +197,26 @@ class Kafka(Broker):
             consumer.close()
 
     def payloads(self, topic: str) -> Iterator[bytes]:
+        return (_value(message) for message in self._messages(topic))
+
+    def _messages(self, topic: str) -> Iterator[Message]:
         low, high = self.offsets(topic)
         if low == high:
             return
         for message in self._from(topic, low):
             if message is None:
                 continue
-            yield _value(message)
+            yield message
             if message.offset() >= high - 1:
                 return
+
+    def repeat(self, topic: str, is_wanted: Callable[[bytes], bool]) -> None:
+        wanted = [message for message in self._messages(topic) if is_wanted(_value(message))]
+        last = wanted[-1]
+        producer = Producer({"bootstrap.servers": self.address})
+        producer.produce(topic, last.value(), last.key(), 0, headers=last.headers())
+        if producer.flush(_WAIT):
+            raise BrokerError(f"{topic} does not take a message")
 
     def tail(self, topic: str) -> Iterator[bytes | None]:
         for message in self._from(topic, self.offsets(topic)[1]):

@@ -10,7 +10,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +253,9 @@ class Pulsar(Broker):
         return sorted(name for name in short if name.startswith(prefix))
 
     def payloads(self, topic: str) -> Iterator[bytes]:
+        return (message.data() for message in self._messages(topic))
+
+    def _messages(self, topic: str) -> Iterator[pulsar.Message]:
         end = self._end(topic)
         client = self._client()
         try:
@@ -261,7 +264,17 @@ class Pulsar(Broker):
                 message = reader.read_next(20_000)
                 if _place(message.message_id()) > end:
                     return
-                yield message.data()
+                yield message
+        finally:
+            client.close()
+
+    def repeat(self, topic: str, is_wanted: Callable[[bytes], bool]) -> None:
+        wanted = [message for message in self._messages(topic) if is_wanted(message.data())]
+        last = wanted[-1]
+        client = self._client()
+        try:
+            producer = client.create_producer(self._full(topic), batching_enabled=False)
+            producer.send(last.data(), last.properties(), last.partition_key() or None)
         finally:
             client.close()
 

@@ -10,6 +10,7 @@ in replicate and api mode, in about three minutes for a log.
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ SETS = {
     "second": ("test_lifecycle.py", "test_load.py", "test_trouble.py"),
     "third": ("test_clock.py", "test_many.py", "test_sizes.py", "test_store.py"),
 }
+# A worker takes a group as a whole and the groups in this order, so that no long one is left for
+# the end (./x gives --no-loadscope-reorder, or they would go by the number of their tests).
+LONGEST = ("chaos", "second", "third", "brokers", "own")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -57,7 +61,7 @@ def _in_first_tier(item: pytest.Item) -> bool:
 def _group(item: pytest.Item, full: bool) -> None:
     """Names the servers that the test shares: one worker process runs all tests of one name."""
     log = _value(item, "log")
-    groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+    groups = _groups(item)
     shared = bool(groups & {"replicate", "api"})
     for name, files in SETS.items():
         whole = full or log == "rocksmq" or name == "brokers"  # the core is too few to be split
@@ -66,8 +70,16 @@ def _group(item: pytest.Item, full: bool) -> None:
     item.add_marker(pytest.mark.xdist_group(log))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def _groups(item: pytest.Item) -> set[str]:
+    return {mark.args[0] for mark in item.iter_markers("xdist_group")}
+
+
+def _rank(item: pytest.Item) -> int:
+    groups = _groups(item)
+    return next((i for i, name in enumerate(LONGEST) if name in groups), len(LONGEST))
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     full = bool(config.getoption("--full"))
     chosen = str(config.getoption("-k"))
     kept: list[pytest.Item] = []
@@ -79,6 +91,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
     if left_out:
         config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    _leave_out(config, items)
+    yield  # pytest puts together what shares a log
+    items.sort(key=_rank)
 
 
 _results: list[tuple[str, str, float]] = []

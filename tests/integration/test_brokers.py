@@ -11,14 +11,15 @@ from pymilvus import MilvusException
 from lab.broker import Broker
 from lab.bulk import Bulk
 from lab.cdc_server import CdcError, CdcServer
+from lab.client import Key
 from lab.kafka import PASSWORD, Kafka
-from lab.logged_rows import compare_logged, count, logged_rows
+from lab.logged_rows import compare_logged, count, is_insert, logged_rows
 from lab.milvus import Milvus
 from lab.pulsar import Pulsar, token
 from lab.seeder import Seeded
 from lab.stack import Stack
 from lab.waiting import until
-from tests.integration.scenario import Scenario, on
+from tests.integration.scenario import BOTH_MODES, Scenario, on
 
 ON_BOTH = pytest.mark.logs("kafka", "pulsar")
 ON_KAFKA = pytest.mark.logs("kafka")
@@ -112,16 +113,29 @@ def _loaded(scenario: Scenario, disturb: Callable[[int], None]) -> None:
     for bulk in all_bulk:
         task.wait_safe(bulk.last_ts, timeout=180)
     task.wait_health("ok")
-    names = [("default", bulk.name) for bulk in all_bulk]
-    target = scenario.target.server
-    assert isinstance(target, Milvus)
-    here = logged_rows(scenario.stack.source, scenario.source, names)
-    there = logged_rows(target, scenario.target.client, names)
-    for bulk, name in zip(all_bulk, names, strict=True):
-        assert {key for _, key in here[name]} == bulk.alive and len(bulk.alive) == ROWS - 500
-        print(f"{bulk.name}: {count(here[name]) - len(bulk.alive)} rows twice in the source's log")
-        found = compare_logged(name, here[name], there[name])
-        assert not found, "\n".join(found)
+    logs = _Logs(scenario, [bulk.name for bulk in all_bulk])
+    for bulk in all_bulk:
+        assert logs.keys(bulk.name) == bulk.alive and len(bulk.alive) == ROWS - 500
+    logs.assert_equal()
+
+
+class _Logs:
+    """What the logs of both sides hold of these collections."""
+
+    def __init__(self, scenario: Scenario, names: list[str]) -> None:
+        target = scenario.target.server
+        assert isinstance(target, Milvus)
+        places = [("default", name) for name in names]
+        self.here = logged_rows(scenario.stack.source, scenario.source, places)
+        self.there = logged_rows(target, scenario.target.client, places)
+
+    def keys(self, name: str) -> set[Key]:
+        return {key for _, key in self.here["default", name]}
+
+    def assert_equal(self) -> None:
+        for name, here in self.here.items():
+            found = compare_logged(name, here, self.there[name])
+            assert not found, "\n".join(found)
 
 
 def _kill_broker(scenario: Scenario) -> None:
@@ -157,6 +171,26 @@ def test_topics_unloaded_in_the_middle_of_a_load(scenario: Scenario) -> None:
             broker.unload(topic)
 
     _loaded(scenario, disturb)
+
+
+@ON_BOTH
+@BOTH_MODES
+def test_message_that_the_producer_wrote_twice(scenario: Scenario) -> None:
+    """It stands behind the ticks that cover it. Milvus takes both, and so does the target."""
+    task = scenario.start_task()
+    seeded = scenario.seed(shards=1)
+    seeded.insert(10)
+    keys = seeded.insert(20)
+    scenario.assert_equal(seeded)
+    (topic,) = _channels(seeded)
+    _broker(scenario.stack).repeat(topic, is_insert)
+    seeded.delete(keys[:5])
+    seeded.insert(10)
+    task.wait_safe(seeded.last_ts)
+    scenario.assert_healthy()
+    logs = _Logs(scenario, [seeded.name])
+    assert count(logs.here["default", seeded.name]) == 10 + 2 * 15 + 10
+    logs.assert_equal()
 
 
 # --- what is left behind ----------------------------------------------------------------------

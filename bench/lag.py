@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from lab.client import EVENTUALLY, Client
 from lab.replicated import MODES, both_modes, replicated
 from lab.seeder import Seeded
-from lab.stack import Stack
+from lab.stack import LOGS, Stack
+from lab.ticks import TickWatch
 from lab.waiting import until
-from lab.wal import TickWatch
 
 ROWS = 200
 
@@ -65,7 +65,7 @@ def measure(stack: Stack, mode: str, rows: int) -> list[Sample]:
     name = f"lag_{mode}"
     task, seeded = replicated(stack, mode, name, shards=1)
     pchannel = stack.source_client.describe("default", name).physical_channel_names[0]
-    watch = TickWatch(stack.source.rocksmq, pchannel)
+    watch = TickWatch(stack.source, pchannel)
     watch.start()
     chance = random.Random(1)
     samples = []
@@ -87,7 +87,7 @@ def _line(name: str, values: list[float]) -> str:
     return f"| {name:<52} | " + " | ".join(cells) + " |"
 
 
-def show(mode: str, samples: list[Sample]) -> None:
+def show(log: str, mode: str, samples: list[Sample]) -> None:
     """The floor of a row: in api mode the target stamps anew and waits for a tick of its own, so
     both floors add up; in replicate mode the row becomes readable as on one Milvus."""
     lags = [s.target for s in samples]
@@ -97,7 +97,7 @@ def show(mode: str, samples: list[Sample]) -> None:
     else:
         floors = [max(s.tick, s.source) for s in samples]
         floor_name = "floor of this mode: the later of 1 and 2"
-    print(f"\n### {mode} mode, {len(samples)} single rows, milliseconds\n")
+    print(f"\n### {log}, {mode} mode, {len(samples)} single rows, milliseconds\n")
     title = "from the acknowledgement of an insert to"
     print(f"| {title:<52} |     p50 |     p90 |     p99 |     max |")
     print("|" + "-" * 54 + ("|" + "-" * 9) * 4 + "|")
@@ -110,12 +110,15 @@ def show(mode: str, samples: list[Sample]) -> None:
         print(f"added to the floor at {name}: {added * 1000:.0f} ms")
 
 
-def main(arguments: list[str]) -> None:
-    rows = int(arguments[0]) if arguments else ROWS
-    with both_modes() as stack:
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="./x bench lag", description=__doc__)
+    parser.add_argument("rows", type=int, nargs="?", default=ROWS)
+    parser.add_argument("--log", choices=LOGS, default="rocksmq", help="of the source")
+    options = parser.parse_args()
+    with both_modes(options.log) as stack:
         for mode in MODES:
-            show(mode, measure(stack, mode, rows))
+            show(options.log, mode, measure(stack, mode, options.rows))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

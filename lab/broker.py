@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab import places
@@ -115,6 +115,10 @@ class Broker(ABC):
     @abstractmethod
     def tail(self, topic: str) -> Iterator[bytes | None]:
         """All messages from now on; None whenever there is none for a moment. Never ends."""
+
+    @abstractmethod
+    def repeat(self, topic: str, is_wanted: Callable[[bytes], bool]) -> None:
+        """Writes the newest wanted message again, as a producer does that got no answer to it."""
 
     @abstractmethod
     def truncate(self, topic: str) -> None:

@@ -2,7 +2,9 @@
 
 `./x chaos --minutes N` replicates one source into a standby and into an ordinary Milvus at once. It
 ends with 0 only if, after everything is well again and without a manual step, all sides hold the
-same objects and rows, every field equal. Writes docs/operations/chaos-report.md.
+same objects and rows, every field equal. Writes docs/operations/chaos-report.md. With `--log kafka`
+or `pulsar` the source's broker is among the victims, and so is the way to it; the report's name
+then ends in that of the log.
 
 The rows are those of the servers' own logs: what a killed Milvus 2.3.5 shows may differ from what
 it has accepted. With --spare-milvus the Milvus servers are frozen but not killed, and what they
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from lab.broker import Broker
 from lab.cdc_server import CdcError, CdcServer, Task
 from lab.chaos_faults import Faults
 from lab.chaos_writers import KINDS, ChurnWriter, RowsWriter, Writer
@@ -30,11 +33,11 @@ from lab.gate import Gate
 from lab.logged_rows import Name, Rows, compare_logged, count, logged_rows
 from lab.milvus import Milvus
 from lab.process import end_all_on_signals
-from lab.stack import BASE_PORT, Stack, Target
+from lab.stack import BASE_PORT, LOGS, Stack, Target
 from lab.timestamps import now_ts
 from lab.waiting import DeadlinePassed, until
 
-REPORT = Path(__file__).resolve().parent.parent / "docs" / "operations" / "chaos-report.md"
+REPORTS = Path(__file__).resolve().parent.parent / "docs" / "operations"
 KILL_FROM, KILL_TO = 5.0, 20.0
 SETTLE_LIMIT = 600.0
 SESSION_TTL = 8
@@ -81,14 +84,18 @@ class Chaos:
         base = stack.base_port
         self.etcd_gate = Gate(base + 45, stack.etcd.port)
         self.sides: list[Side] = []
-        servers = {"source": stack.source}
+        servers: dict[str, Milvus | Broker] = {"source": stack.source}
+        gates = {"etcd": self.etcd_gate}
+        if stack.broker is not None:
+            servers["broker"] = stack.broker
+            gates["broker"] = Gate(*stack.broker.gate_ports)
         for number, mode in enumerate(modes):
             target = stack.targets[mode]
             assert isinstance(target.server, Milvus)
             servers[f"{mode} target"] = target.server
             gate = Gate(base + 46 + number, target.server.port)
             self.sides.append(Side(mode, target, target.server, gate))
-        gates = {"etcd": self.etcd_gate} | {f"{s.mode} target": s.gate for s in self.sides}
+        gates |= {f"{side.mode} target": side.gate for side in self.sides}
         self.faults = Faults(gates, servers, kill_milvus, seed)
         source = stack.source_client
         self.writers: list[Writer] = [
@@ -103,7 +110,10 @@ class Chaos:
     def run(self, seconds: float) -> None:
         began = time.monotonic()
         cdc = self.stack.cdc
-        cdc.start(cdc.configuration(etcd_address=self.etcd_gate.address))
+        changes = {"etcd_address": self.etcd_gate.address}
+        if self.stack.broker is not None:
+            changes["log"] = self.stack.broker.source_config(gated=True)
+        cdc.start(cdc.configuration(**changes))
         for side in self.sides:
             side.task = self._create_task(side, cdc)
         for writer in self.writers:
@@ -223,7 +233,7 @@ class Chaos:
             "",
             f"{time.strftime('%Y-%m-%d')}, seed {seed}: {self.seconds / 60:.1f} minutes, "
             f"{self.kills} × kill -9 of milvus-cdc, {faults.total()} other faults; "
-            f"{rows:,} rows written at the source, a Milvus 2.3.5 with RocksMQ. "
+            f"{rows:,} rows written at the source, a Milvus 2.3.5 on {self.stack.source.log_kind}. "
             "Written by the run itself; do not edit.",
             "",
             "| mode | rows replayed | caught up in | rows by the logs | result | `count(*)` |",
@@ -247,10 +257,15 @@ def _listed(counts: Counter[str]) -> str:
 
 
 def run_chaos(
-    base_port: int, modes: tuple[str, ...], kill_milvus: bool, seconds: float, seed: int
+    base_port: int,
+    modes: tuple[str, ...],
+    kill_milvus: bool,
+    seconds: float,
+    seed: int,
+    log: str = "rocksmq",
 ) -> Chaos:
     """The servers' logs and data are kept when something differs or goes wrong."""
-    stack = Stack(base_port, session_ttl=SESSION_TTL)
+    stack = Stack(base_port, session_ttl=SESSION_TTL, log=log)
     keep = True
     try:
         stack.start(modes=modes)
@@ -271,15 +286,18 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--mode", choices=("replicate", "api"), action="append")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--report", type=Path, default=REPORT)
-    parser.add_argument("--spare-milvus", action="store_true", help="freeze it, do not kill it")
+    parser.add_argument("--log", choices=LOGS, default="rocksmq", help="of the source")
+    parser.add_argument("--report", type=Path)
+    parser.add_argument(
+        "--spare-milvus", action="store_true", help="freeze it and its broker, do not kill them"
+    )
     options = parser.parse_args()
     modes = tuple(options.mode or ("replicate", "api"))
-    chaos = run_chaos(
-        BASE_PORT, modes, not options.spare_milvus, options.minutes * 60, options.seed
-    )
+    seconds, kill = options.minutes * 60, not options.spare_milvus
+    chaos = run_chaos(BASE_PORT, modes, kill, seconds, options.seed, options.log)
     text = chaos.report(options.seed)
-    options.report.write_text(text)
+    ending = "" if options.log == "rocksmq" else f"-{options.log}"
+    (options.report or REPORTS / f"chaos-report{ending}.md").write_text(text)
     print(text)
     return 1 if chaos.differences else 0
 

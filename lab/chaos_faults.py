@@ -3,6 +3,9 @@
 Two threads, one for each kind, so that there is a fault every few seconds while a killed server
 waits for its session to expire. They end only with the process: the kernel would end the servers
 that they have started.
+
+A Milvus may end by itself when its broker dies. It is started again, as whatever runs it in
+production would do.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
+from lab.broker import Broker
 from lab.gate import NONE, Fault, Gate
 from lab.milvus import Milvus
 
@@ -29,7 +33,7 @@ class Faults:
     """Runs until `heal`; `counts` says what was done. `kill` false: servers are only frozen."""
 
     def __init__(
-        self, gates: dict[str, Gate], servers: dict[str, Milvus], kill: bool, seed: int
+        self, gates: dict[str, Gate], servers: dict[str, Milvus | Broker], kill: bool, seed: int
     ) -> None:
         self.gates = gates
         self.servers = servers
@@ -63,11 +67,14 @@ class Faults:
     ) -> None:
         while not self._stopping.wait(pick.uniform(*every)):
             name, act = choose(pick)
-            print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)
-            self.counts[name] += 1
+            self._note(name)
             act()
         healed.set()
         threading.Event().wait()
+
+    def _note(self, what: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
+        self.counts[what] += 1
 
     def _network(self, pick: random.Random) -> _Act:
         name = pick.choice(list(self.gates))
@@ -87,15 +94,27 @@ class Faults:
         server = self.servers[name]
         if not self.kill or pick.random() < 0.5:
             return f"{name}: frozen", partial(self._freeze, server)
-        return f"{name}: killed", partial(self._restart, server)
+        return f"{name}: killed", partial(self._kill, server)
 
-    def _freeze(self, server: Milvus) -> None:
+    def _freeze(self, server: Milvus | Broker) -> None:
         server.freeze()
         self._stopping.wait(3)
         server.thaw()
+        self._revive()
 
-    def _restart(self, server: Milvus) -> None:
+    def _kill(self, server: Milvus | Broker) -> None:
+        self._restart(server)
+        self._revive()
+
+    def _restart(self, server: Milvus | Broker) -> None:
         """kill -9. A 2.3.5 that is back before its session has expired loses rows by itself."""
         server.kill()
-        time.sleep(server.session_ttl + 2)
+        if isinstance(server, Milvus):
+            time.sleep(server.session_ttl + 2)
         server.start()
+
+    def _revive(self) -> None:
+        for name, server in self.servers.items():
+            if isinstance(server, Milvus) and not server.process.running:
+                self._note(f"{name}: ended by itself, started again")
+                self._restart(server)

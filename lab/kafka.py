@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from lab import places
@@ -171,11 +171,12 @@ class Kafka(Broker):
                 "auto.offset.reset": "error",
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 20,
+                "log_level": 3,
             }
         )
 
     def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.address})
+        return AdminClient({"bootstrap.servers": self.address, "log_level": 3})
 
     def topics(self, prefix: str) -> list[str]:
         try:
@@ -196,15 +197,26 @@ class Kafka(Broker):
             consumer.close()
 
     def payloads(self, topic: str) -> Iterator[bytes]:
+        return (_value(message) for message in self._messages(topic))
+
+    def _messages(self, topic: str) -> Iterator[Message]:
         low, high = self.offsets(topic)
         if low == high:
             return
         for message in self._from(topic, low):
             if message is None:
                 continue
-            yield _value(message)
+            yield message
             if message.offset() >= high - 1:
                 return
+
+    def repeat(self, topic: str, is_wanted: Callable[[bytes], bool]) -> None:
+        wanted = [message for message in self._messages(topic) if is_wanted(_value(message))]
+        last = wanted[-1]
+        producer = Producer({"bootstrap.servers": self.address})
+        producer.produce(topic, last.value(), last.key(), 0, headers=last.headers())
+        if producer.flush(_WAIT):
+            raise BrokerError(f"{topic} does not take a message")
 
     def tail(self, topic: str) -> Iterator[bytes | None]:
         for message in self._from(topic, self.offsets(topic)[1]):
@@ -225,12 +237,14 @@ class Kafka(Broker):
 
     def truncate(self, topic: str) -> None:
         end = TopicPartition(topic, 0, self.offsets(topic)[1])
-        for done in self._admin().delete_records([end]).values():
+        admin = self._admin()  # kept: without it its answers never come
+        for done in admin.delete_records([end]).values():
             done.result(_WAIT)
 
     def consumer_groups(self) -> list[str]:
         """All groups that the broker knows, of Milvus too."""
-        found = self._admin().list_consumer_groups().result(_WAIT)
+        admin = self._admin()
+        found = admin.list_consumer_groups().result(_WAIT)
         return sorted(group.group_id for group in found.valid)
 
 

@@ -94,6 +94,10 @@ def _rocksmq_messages(server: Milvus, prefix: bytes) -> Iterator[bytes]:
         log.close()
 
 
+def is_insert(payload: bytes) -> bool:
+    return bool(common_pb2.MsgHeader.FromString(payload).base.msg_type == _INSERT)
+
+
 def logged_rows(server: Milvus, client: Client, names: Iterable[Name]) -> dict[Name, Rows]:
     """What these collections hold, in one pass over the log. The server must be up to name ids."""
     collections: dict[int, LoggedCollection] = {}

@@ -10,7 +10,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -221,9 +221,10 @@ class Pulsar(Broker):
         """The broker lets go of the topic: every client must look it up and connect again."""
         self._topic("PUT", topic, "unload")
 
-    def subscriptions(self, topic: str) -> list[str]:
-        """Of Milvus too; those of readers that are connected are among them."""
-        return sorted(self._topic("GET", topic, "subscriptions"))
+    def subscriptions(self, topic: str) -> dict[str, bool]:
+        """Those of everybody, Milvus too; true for the durable ones, which outlive their client."""
+        found = self._topic("GET", topic, "stats")["subscriptions"]
+        return {name: bool(its["durable"]) for name, its in found.items()}
 
     def ledgers(self, topic: str) -> list[int]:
         """Those that the topic still has, oldest first; the last one is being written."""
@@ -252,6 +253,9 @@ class Pulsar(Broker):
         return sorted(name for name in short if name.startswith(prefix))
 
     def payloads(self, topic: str) -> Iterator[bytes]:
+        return (message.data() for message in self._messages(topic))
+
+    def _messages(self, topic: str) -> Iterator[pulsar.Message]:
         end = self._end(topic)
         client = self._client()
         try:
@@ -260,7 +264,17 @@ class Pulsar(Broker):
                 message = reader.read_next(20_000)
                 if _place(message.message_id()) > end:
                     return
-                yield message.data()
+                yield message
+        finally:
+            client.close()
+
+    def repeat(self, topic: str, is_wanted: Callable[[bytes], bool]) -> None:
+        wanted = [message for message in self._messages(topic) if is_wanted(message.data())]
+        last = wanted[-1]
+        client = self._client()
+        try:
+            producer = client.create_producer(self._full(topic), batching_enabled=False)
+            producer.send(last.data(), last.properties(), last.partition_key() or None)
         finally:
             client.close()
 

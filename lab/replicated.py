@@ -15,10 +15,10 @@ MODES = ("replicate", "api")
 
 
 @contextmanager
-def both_modes() -> Iterator[Stack]:
+def both_modes(log: str = "rocksmq") -> Iterator[Stack]:
     """A source, a target of each mode and milvus-cdc, all up; ended behind."""
     end_all_on_signals()
-    stack = Stack(BASE_PORT + 700)
+    stack = Stack(BASE_PORT + 700, log=log)
     try:
         stack.start(modes=MODES)
         stack.cdc.start()

@@ -1,4 +1,4 @@
-"""Sees the time ticks of a RocksMQ the moment they are written, by reading the RocksDB's own log.
+"""Sees the messages of a RocksMQ the moment they are written, by reading the RocksDB's own log.
 
 Independent of milvus-cdc on purpose: the bench measures with it what milvus-cdc cannot beat.
 Format: 32 KiB blocks; a record is crc32 (4 bytes), length (2), type (1), for recycled logs also a
@@ -8,16 +8,12 @@ log number (4); its content, put together from its parts, is a write batch: sequ
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pymilvus.grpc_gen import common_pb2
-
 _BLOCK = 32 * 1024
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
-_TIME_TICK = 1200
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -83,33 +79,12 @@ class LogTail:
                 yield self._parts
 
 
-class TickWatch(threading.Thread):
-    """Remembers when each time tick of one pchannel was first seen in the log."""
-
-    def __init__(self, rocksmq: Path, pchannel: str) -> None:
-        super().__init__(daemon=True)
-        self._tail = LogTail(rocksmq)
-        self._prefix = pchannel.encode() + b"/"
-        self._stopped = threading.Event()
-        self.ticks: list[tuple[int, float]] = []  # (tick, time.monotonic() when seen)
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            for record in self._tail.records():
-                for key, value in puts(record):
-                    if key.startswith(self._prefix):
-                        self._note(value)
-            self._stopped.wait(0.001)
-
-    def _note(self, value: bytes) -> None:
-        base = common_pb2.MsgHeader.FromString(value).base
-        if base.msg_type == _TIME_TICK:
-            self.ticks.append((base.timestamp, time.monotonic()))
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self.join()
-
-    def covering(self, timestamp: int) -> float | None:
-        """When the first tick at or above `timestamp` was seen."""
-        return next((seen for tick, seen in self.ticks if tick >= timestamp), None)
+def tail(rocksmq: Path, topic: str) -> Iterator[bytes | None]:
+    """All messages of the topic from now on; None whenever there is none for a moment."""
+    log = LogTail(rocksmq)
+    prefix = topic.encode() + b"/"
+    while True:
+        for record in log.records():
+            yield from (value for key, value in puts(record) if key.startswith(prefix))
+        time.sleep(0.001)
+        yield None

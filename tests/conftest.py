@@ -1,11 +1,21 @@
-"""What all Python tests share: the two tiers, and the report of --full."""
+"""What all Python tests share: the two tiers, the three logs of a source, the report of --full.
+
+Every test that has a source runs on RocksMQ, on Kafka and on Pulsar: all of them with --full, and
+without it on RocksMQ those that are not slow, on the brokers those marked `core`. `core` is the
+main job: create, drop, rename, rows of every kind of insert, delete and upsert, partitions,
+indexes, load, flush, databases, aliases, restart of everything with kill -9; one test of each,
+in replicate and api mode, in about three minutes for a log.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+from lab.stack import LOGS
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "operations" / "test-report.md"
 
@@ -14,25 +24,82 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the slow tests too, write a report")
 
 
-# Tests of one kind of target share its servers. The files that restart servers get a second set,
-# and those that are large or slow a third, so that the workers end about together.
+# Tests of one kind of target and one log share servers. The files that restart servers get a second
+# set, and those that are large or slow a third, so that the workers end about together.
 SETS = {
+    "brokers": ("test_brokers.py",),
     "second": ("test_lifecycle.py", "test_load.py", "test_trouble.py"),
     "third": ("test_clock.py", "test_many.py", "test_sizes.py", "test_store.py"),
 }
+# A worker takes a group as a whole and the groups in this order, so that no long one is left for
+# the end (./x gives --no-loadscope-reorder, or they would go by the number of their tests).
+LONGEST = ("chaos", "second", "third", "brokers", "own")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    everything = config.getoption("--full") or config.getoption("-k")
-    skip = pytest.mark.skip(reason="slow: runs with ./x test --full")
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "log" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("logs")
+        logs = marked.args if marked else LOGS
+        metafunc.parametrize("log", logs, indirect=True, scope="session")
+
+
+def _value(item: pytest.Item, name: str) -> str:
+    """The parameter of this name that the test runs with; for the log RocksMQ by default."""
+    callspec = getattr(item, "callspec", None)
+    default = "rocksmq" if name == "log" else ""
+    return str(callspec.params.get(name, default)) if callspec else default
+
+
+def _in_first_tier(item: pytest.Item) -> bool:
+    if "slow" in item.keywords:
+        return False
+    if _value(item, "log") == "rocksmq" or item.get_closest_marker("logs"):
+        return True
+    return "core" in item.keywords and _value(item, "target") != "lite"
+
+
+def _group(item: pytest.Item, full: bool) -> None:
+    """Names the servers that the test shares: one worker process runs all tests of one name."""
+    log = _value(item, "log")
+    groups = _groups(item)
+    shared = bool(groups & {"replicate", "api"})
+    for name, files in SETS.items():
+        whole = full or log == "rocksmq" or name == "brokers"  # the core is too few to be split
+        if shared and whole and item.path.name in files:
+            item.add_marker(pytest.mark.xdist_group(name))
+    item.add_marker(pytest.mark.xdist_group(log))
+
+
+def _groups(item: pytest.Item) -> set[str]:
+    return {mark.args[0] for mark in item.iter_markers("xdist_group")}
+
+
+def _rank(item: pytest.Item) -> int:
+    groups = _groups(item)
+    return next((i for i, name in enumerate(LONGEST) if name in groups), len(LONGEST))
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    full = bool(config.getoption("--full"))
+    chosen = str(config.getoption("-k"))
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
-        if "slow" in item.keywords and not everything:
-            item.add_marker(skip)
-        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
-        for name, files in SETS.items():
-            if item.path.name in files and groups & {"replicate", "api"}:
-                item.add_marker(pytest.mark.xdist_group(name))
+        named = _value(item, "log") in chosen or (chosen and _value(item, "log") == "rocksmq")
+        (kept if full or named or _in_first_tier(item) else left_out).append(item)
+        _group(item, full)
+    items[:] = kept
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    _leave_out(config, items)
+    yield  # pytest puts together what shares a log
+    items.sort(key=_rank)
 
 
 _results: list[tuple[str, str, float]] = []

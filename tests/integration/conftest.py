@@ -43,12 +43,18 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+def log(request: pytest.FixtureRequest) -> str:
+    """Where the source of this test writes its log: rocksmq, kafka or pulsar."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest, log: str) -> Iterator[Stack]:
     if not cdc_binary().is_file():
         pytest.fail(f"{cdc_binary()} is missing: run ./x build first", pytrace=False)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)  # ends the run through the fixtures
-    stack = Stack(_base_port())
+    stack = Stack(_base_port(), log=log)
     try:
         stack.start(modes=())
         stack.cdc.start()
@@ -84,7 +90,8 @@ def target(request: pytest.FixtureRequest, stack: Stack) -> Target:
 @pytest.fixture
 def scenario(request: pytest.FixtureRequest, stack: Stack, target: Target) -> Iterator[Scenario]:
     """A name space of its own, a running milvus-cdc, and all cleaned up behind the test."""
-    for server in (stack.etcd, stack.source, target.server, stack.cdc):
+    broker = [stack.broker] if stack.broker else []
+    for server in (*broker, stack.etcd, stack.source, target.server, stack.cdc):
         if not server.process.running:  # a test before may have left it dead
             server.start()
     scenario = Scenario(stack, target, f"t{next(_numbers)}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from pymilvus import utility
 
 from lab.timestamps import write_ts
 from tests.integration.scenario import EVERYWHERE, Scenario
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_create_alter_and_drop(scenario: Scenario) -> None:
     first = scenario.seed("first")

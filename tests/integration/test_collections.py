@@ -10,6 +10,7 @@ from lab.waiting import until
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_created_after_the_task(scenario: Scenario) -> None:
     scenario.start_task()
@@ -21,6 +22,7 @@ def test_created_after_the_task(scenario: Scenario) -> None:
     scenario.assert_healthy()
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_existing_before_the_task_with_rows_written_after(scenario: Scenario) -> None:
     seeded = scenario.seed()
@@ -29,6 +31,7 @@ def test_existing_before_the_task_with_rows_written_after(scenario: Scenario) ->
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_dropped(scenario: Scenario) -> None:
     scenario.start_task()
@@ -43,6 +46,7 @@ def test_dropped(scenario: Scenario) -> None:
     scenario.assert_healthy()
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_dropped_right_after_its_rows(scenario: Scenario) -> None:
     scenario.start_task()
@@ -69,6 +73,7 @@ def test_dropped_and_created_under_the_same_name(scenario: Scenario) -> None:
     assert new.rows_alive == 5
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_recreated_at_once_with_the_same_schema(scenario: Scenario) -> None:
     scenario.start_task()
@@ -117,6 +122,7 @@ def test_many_collections_share_the_channels(scenario: Scenario) -> None:
     scenario.assert_equal(*all_seeded)
 
 
+@pytest.mark.core
 @BOTH_MODES
 @pytest.mark.parametrize("shards", [1, 4])
 def test_shards(scenario: Scenario, shards: int) -> None:
@@ -126,6 +132,7 @@ def test_shards(scenario: Scenario, shards: int) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_flush(scenario: Scenario) -> None:
     scenario.start_task()
@@ -147,6 +154,7 @@ def test_flush(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_release_and_load_again(scenario: Scenario) -> None:
     scenario.start_task()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from pymilvus import DataType, FieldSchema
 
 from lab.comparer import compare_objects, compare_rows
@@ -11,6 +12,7 @@ from lab.waiting import until
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_every_scalar_and_array_type_with_dynamic_fields(scenario: Scenario) -> None:
     scenario.start_task()
@@ -69,6 +71,7 @@ def test_nested_json_and_large_dynamic_rows(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_one_insert_larger_than_a_log_message(scenario: Scenario) -> None:
     """The source's proxy splits it; the target has to end up with all of it."""

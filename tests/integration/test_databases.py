@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from pymilvus import db, utility
 
 from lab.waiting import until
 from tests.integration.scenario import EVERYWHERE, Scenario
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_create_and_drop(scenario: Scenario) -> None:
     early = scenario.database("early")
@@ -35,6 +37,7 @@ def test_empty_database(scenario: Scenario) -> None:
     until("it is there", lambda: name in scenario.target.client.databases())
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_one_name_in_three_databases(scenario: Scenario) -> None:
     scenario.start_task()

@@ -181,6 +181,7 @@ def _create_fails(server: CdcServer, scenario: Scenario) -> str:
     return until("the task complains", complaint, 30)
 
 
+@pytest.mark.logs("rocksmq")
 @ON_PLAIN
 def test_rocksmq_path_that_cannot_be_read(other_server: CdcServer, scenario: Scenario) -> None:
     other_server.start(other_server.configuration(rocksmq="/nonexistent/rocksmq"))

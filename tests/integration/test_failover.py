@@ -15,8 +15,8 @@ ROWS = 200
 
 
 @pytest.fixture
-def own(second_ports: int) -> Iterator[Stack]:
-    stack = Stack(second_ports)
+def own(second_ports: int, log: str) -> Iterator[Stack]:
+    stack = Stack(second_ports, log=log)
     try:
         yield stack.start(modes=("replicate",))
     finally:

@@ -25,6 +25,7 @@ def test_create_with_parameters(scenario: Scenario, params: dict[str, Any]) -> N
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @BOTH_MODES
 def test_scalar_index(scenario: Scenario) -> None:
     scenario.start_task()
@@ -46,6 +47,7 @@ def test_existing_before_the_task(scenario: Scenario) -> None:
     scenario.wait_objects_equal(seeded)
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_drop_and_replace(scenario: Scenario) -> None:
     scenario.start_task()

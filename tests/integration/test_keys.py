@@ -11,6 +11,7 @@ from lab.timestamps import before_ms, write_ts
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_varchar_keys_with_any_character(scenario: Scenario) -> None:
     scenario.start_task()
@@ -61,6 +62,7 @@ def test_delete_of_the_lowest_int64_key(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @EVERYWHERE
 @pytest.mark.parametrize("key", ["int64", "varchar"])
 def test_auto_id(scenario: Scenario, key: str) -> None:
@@ -71,6 +73,7 @@ def test_auto_id(scenario: Scenario, key: str) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_partition_key(scenario: Scenario) -> None:
     scenario.start_task()
@@ -110,6 +113,7 @@ def test_one_key_in_two_partitions(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @BOTH_MODES
 def test_a_key_inserted_twice_stays_twice(scenario: Scenario) -> None:
     scenario.start_task()
@@ -123,6 +127,7 @@ def test_a_key_inserted_twice_stays_twice(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @BOTH_MODES
 def test_upsert_of_one_key_twice_in_a_call(scenario: Scenario) -> None:
     """Milvus 2.3 keeps both rows; so must the copy."""
@@ -141,6 +146,7 @@ def test_upsert_of_one_key_twice_in_a_call(scenario: Scenario) -> None:
     assert target.client.count(target.db, target.name, None, target.at) == wanted
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_delete_and_insert_of_the_same_keys_in_a_row(scenario: Scenario) -> None:
     scenario.start_task()

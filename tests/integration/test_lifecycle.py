@@ -9,6 +9,7 @@ from lab.waiting import until
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_pause_and_resume(scenario: Scenario) -> None:
     task = scenario.start_task()
@@ -38,6 +39,7 @@ def test_pause_twice_and_resume_twice_are_refused(scenario: Scenario) -> None:
         task.pause()
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_running_task_continues_after_a_restart(scenario: Scenario) -> None:
     scenario.start_task()
@@ -66,6 +68,7 @@ def test_sigterm_while_rows_are_on_their_way(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @BOTH_MODES
 def test_kill_9_while_rows_are_on_their_way(scenario: Scenario) -> None:
     scenario.start_task()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_create_with_rows_in_each(scenario: Scenario) -> None:
     seeded = scenario.seed()
@@ -18,6 +21,7 @@ def test_create_with_rows_in_each(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_drop(scenario: Scenario) -> None:
     scenario.start_task()
@@ -51,6 +55,7 @@ def test_drop_and_create_under_the_same_name(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
 
 
+@pytest.mark.core
 @BOTH_MODES
 def test_load_and_release_some(scenario: Scenario) -> None:
     scenario.start_task()

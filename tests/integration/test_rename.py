@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from pymilvus import db, utility
 
 from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
 
 
+@pytest.mark.core
 @EVERYWHERE
 def test_rename_between_writes(scenario: Scenario) -> None:
     scenario.start_task()

@@ -10,6 +10,7 @@ from lab.timestamps import before_ms
 from tests.integration.scenario import BOTH_MODES, Scenario, on
 
 
+@pytest.mark.core
 @BOTH_MODES
 def test_what_is_right_stays_as_it_is(scenario: Scenario) -> None:
     task = scenario.start_task()

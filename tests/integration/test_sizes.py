@@ -91,9 +91,9 @@ def _frozen(stack: Stack, target: Target, seconds: float) -> None:
 @pytest.mark.parametrize(
     "seconds", [0, pytest.param(600, marks=pytest.mark.slow)], ids=["at_once", "ten_minutes"]
 )
-def test_frozen_target_under_load(second_ports: int, mode: str, seconds: int) -> None:
+def test_frozen_target_under_load(second_ports: int, log: str, mode: str, seconds: int) -> None:
     """Memory stays within the quota, reading pauses, and then everything drains."""
-    own = Stack(second_ports, session_ttl=900)  # longer than the target is frozen
+    own = Stack(second_ports, session_ttl=900, log=log)  # longer than the target is frozen
     try:
         own.start(modes=(mode,))
         _frozen(own, own.targets[mode], seconds)

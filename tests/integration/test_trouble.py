@@ -72,7 +72,10 @@ def _settled(scenario: Scenario) -> bool:
 
 
 @BOTH_MODES
-@pytest.mark.parametrize("hard", [False, True], ids=["stopped", "killed"])
+@pytest.mark.parametrize(
+    "hard",
+    [pytest.param(False, id="stopped"), pytest.param(True, id="killed", marks=pytest.mark.core)],
+)
 def test_source_down_and_back(scenario: Scenario, hard: bool) -> None:
     task, seeded, keys = _begin(scenario)
     source = scenario.stack.source
@@ -126,8 +129,8 @@ def test_etcd_compacted_while_the_server_was_down(scenario: Scenario) -> None:
 
 
 @pytest.fixture
-def own(second_ports: int) -> Iterator[Stack]:
-    stack = Stack(second_ports)
+def own(second_ports: int, log: str) -> Iterator[Stack]:
+    stack = Stack(second_ports, log=log)
     try:
         yield stack.start(modes=("api",))
     finally:

@@ -114,7 +114,7 @@ Result<PulsarCursor::Verdict> PulsarCursor::JudgeFirst(const PulsarMessage& mess
 // then so is everything after it, for the oldest ledgers are deleted first.
 Status PulsarCursor::CheckNothingLost() {
   if (EndIsFresh()) return OkStatus();
-  CDC_ASSIGN_OR_RETURN(const auto reader, connection_->Open(topic_, place_.id, 1));
+  CDC_ASSIGN_OR_RETURN(const auto reader, connection_->Open(topic_, place_.id, kSmallestQueue));
   CDC_ASSIGN_OR_RETURN(const auto message, reader->Next(options_.check_wait));
   if (!message) {
     return RetryError(Format("Pulsar topic {}: could not see in time whether {} is still there",

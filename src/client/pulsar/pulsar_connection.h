@@ -48,6 +48,8 @@ class PulsarConnection {
   // `queue`: how many messages the broker may send ahead, of any size; at least kSmallestQueue.
   virtual Result<std::unique_ptr<PulsarReader>> Open(const std::string& topic,
                                                      std::optional<LogId> first, int queue) = 0;
+  // Who the broker is, for error texts: "Pulsar at URL".
+  virtual const std::string& name() const = 0;
   // Ends all waits with errors, now and later.
   virtual void Shutdown() = 0;
 };

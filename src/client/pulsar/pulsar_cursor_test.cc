@@ -81,10 +81,12 @@ class FakeConnection final : public PulsarConnection {
     return std::unique_ptr<PulsarReader>(
         std::make_unique<FakeReader>(topic_, first.value_or(LogId{})));
   }
+  const std::string& name() const override { return name_; }
   void Shutdown() override {}
 
  private:
   FakeTopic* const topic_;
+  const std::string name_ = "Pulsar at pulsar://broker:6650";
 };
 
 LogPosition At(LogId id) {
@@ -264,6 +266,7 @@ TEST_F(PulsarCursorTest, ABrokerThatSendsNothingIsAnError) {
   const auto error = Read(&cursor, kMegabyte, seconds(30));
   ASSERT_FALSE(error.ok());
   EXPECT_THAT(error.error().message, testing::HasSubstr("nothing comes"));
+  EXPECT_THAT(error.error().message, testing::HasSubstr("Pulsar at pulsar://broker:6650: topic "));
   topic_.silent = false;
   EXPECT_EQ(MustRead(&cursor), (Ids{{5, 0}}));
 }

@@ -232,8 +232,8 @@ Result<std::optional<HeldLog>> PulsarLog::HeldOf(const std::string& topic,
     CDC_ASSIGN_OR_RETURN(const Reader at, connection_->Open(topic, place.id, kSmallestQueue));
     CDC_ASSIGN_OR_RETURN(const auto message, at->Next(kMessageWait));
     if (!message) {
-      return RetryError(Format("Pulsar topic {}: could not see in time whether {} is still there",
-                               topic, ToString(place.id)));
+      return RetryError(Format("{}: topic {}: could not see in time whether {} is still there",
+                               connection_->name(), topic, ToString(place.id)));
     }
     if (message->id == place.id) {
       held.bytes = BytesBetween(topic, oldest->publish_ms, message->publish_ms);

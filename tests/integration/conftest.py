@@ -72,6 +72,12 @@ def second_ports() -> int:
     return _base_port() + 100
 
 
+@pytest.fixture(scope="module")
+def spare_ports() -> int:
+    """Where the ports of a file's own broker begin; a stack's end there."""
+    return _base_port() + 60
+
+
 @pytest.fixture
 def other_server(stack: Stack, tmp_path: Path) -> Iterator[CdcServer]:
     """A milvus-cdc of this test's own, beside the one that all share; not started."""

@@ -40,7 +40,7 @@ enum Code : int {
   kInvalidTopicName = 21,
   kServiceUnitNotReady = 23,
   kTopicNotFound = 29,
-  kDisconnected = 45,
+  kDisconnected = 46,
 };
 
 enum LogLevel : int { kLogDebug = 0, kLogInfo = 1, kLogWarn = 2, kLogError = 3 };

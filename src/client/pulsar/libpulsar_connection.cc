@@ -23,44 +23,63 @@ using std::chrono::milliseconds;
 constexpr int kOperationSeconds = 10;
 constexpr milliseconds kLookForStop(100);
 constexpr milliseconds kCloseWait(3000);
+constexpr uint64_t kRepeated = 3;                  // connections made for one call
 constexpr const char* kReaderName = "milvus-cdc";  // seen by who lists subscriptions
 
 // --- its log -----------------------------------------------------------------------------------
 
-// The logger is the process's, not a client's: so are the texts that it must not show.
-class Secrets {
+// The logger is the process's, not a client's. libpulsar keeps reasons for its log: what it wrote
+// while a call went on explains the call's result, a line of another client's at worst.
+class Diary {
  public:
-  void Add(const std::vector<std::string>& secrets) {
+  struct Page {
+    uint64_t lines = 0;        // of trouble
+    uint64_t connections = 0;  // made
+    std::string last;          // line of trouble
+  };
+
+  void Hide(const std::vector<std::string>& secrets) {
     const std::lock_guard lock(mutex_);
     for (const std::string& secret : secrets) {
       if (!secret.empty()) secrets_.insert(secret);
     }
   }
-  std::string Hide(std::string text) {
+  void Write(libpulsar::LogLevel level, std::string text) {
     const std::lock_guard lock(mutex_);
     for (const std::string& secret : secrets_) {
       for (size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
         text.replace(at, secret.size(), "***");
       }
     }
-    return text;
+    // One level lower than libpulsar means it: what matters comes back as an error.
+    const LogLevel ours = level >= libpulsar::kLogWarn ? LogLevel::kInfo : LogLevel::kDebug;
+    if (LogEnabled(ours)) WriteLog(ours, "libpulsar: " + text);
+    if (text.ends_with("Connected to broker")) ++page_.connections;
+    if (level < libpulsar::kLogWarn || text.starts_with(kNoReason)) return;
+    ++page_.lines;
+    page_.last = text.substr(0, kMaxReason);
+  }
+  Page page() {
+    const std::lock_guard lock(mutex_);
+    return page_;
   }
 
  private:
+  static constexpr size_t kMaxReason = 300;
+  static constexpr std::string_view kNoReason = "Error Checking/Getting Partition Metadata";
   std::mutex mutex_;
   std::set<std::string> secrets_;
+  Page page_;
 };
 
-Secrets& AllSecrets() {
-  static Secrets* const secrets = new Secrets;  // libpulsar's threads may log until the very end
-  return *secrets;
+Diary& TheDiary() {
+  static Diary* const diary = new Diary;  // libpulsar's threads may write until the very end
+  return *diary;
 }
 
-// One level lower than libpulsar means it: what matters comes back as an error.
 void TakeLogLine(libpulsar::LogLevel level, const char* /*file*/, int /*line*/, const char* text,
                  void* /*context*/) {
-  const LogLevel ours = level >= libpulsar::kLogWarn ? LogLevel::kInfo : LogLevel::kDebug;
-  if (LogEnabled(ours)) WriteLog(ours, "libpulsar: " + AllSecrets().Hide(text));
+  TheDiary().Write(level, text);
 }
 
 // --- errors ------------------------------------------------------------------------------------
@@ -94,16 +113,26 @@ std::pair<ErrorKind, std::string_view> Meaning(Code code) {
 
 struct Handle {
   const libpulsar::Functions* lib;
-  std::string url;
+  std::string name;  // of the broker
   std::atomic<bool> stop = false;
 
-  Error ErrorOf(Code code, const std::string& topic) const {
+  // `before`: the diary when the call began.
+  Error ErrorOf(Code code, const std::string& topic,
+                const std::optional<Diary::Page>& before = std::nullopt) const {
     const auto [kind, meaning] = Meaning(code);
-    const char* name = lib->result_str(code);
-    return RetryError(
-        Format("Pulsar at {}: {}: {}{}{}", url, topic, meaning, meaning.empty() ? "" : " ",
-               Format(meaning.empty() ? "{}" : "({})", name)),
-        kind);
+    std::string text = Format("{}: {}: ", name, topic);
+    if (!meaning.empty()) text += Format("{} ", meaning);
+    text += Format("({})", lib->result_str(code));
+    return RetryError(text + (before ? Reason(*before) : ""), kind);
+  }
+
+  static std::string Reason(const Diary::Page& before) {
+    const Diary::Page now = TheDiary().page();
+    if (now.lines > before.lines) return "; libpulsar: " + now.last;
+    if (now.connections < before.connections + kRepeated) return "";
+    // So ends what a broker does not let in; it gives no reason that libpulsar would pass on.
+    return "; the broker closes each connection at once: check authPlugin and authParams, and "
+           "whether it wants TLS";
   }
 };
 
@@ -244,6 +273,7 @@ class LibpulsarConnection final : public PulsarConnection {
     const std::string topic = PulsarTopic(options_, channel);
     auto waiting = std::make_shared<Waiting>();
     waiting->lib = handle_->lib;
+    const Diary::Page before = TheDiary().page();
     Start(topic, first, queue, Waiting::Pass(waiting));
     std::unique_lock lock(waiting->mutex);
     while (!waiting->code && !handle_->stop) waiting->answered.wait_for(lock, kLookForStop);
@@ -251,11 +281,12 @@ class LibpulsarConnection final : public PulsarConnection {
       waiting->given_up = true;
       return handle_->ErrorOf(libpulsar::kAlreadyClosed, topic);
     }
-    if (*waiting->code != libpulsar::kOk) return handle_->ErrorOf(*waiting->code, topic);
+    if (*waiting->code != libpulsar::kOk) return handle_->ErrorOf(*waiting->code, topic, before);
     return std::unique_ptr<PulsarReader>(
         std::make_unique<LibpulsarReader>(handle_, topic, first, waiting->reader));
   }
 
+  const std::string& name() const override { return handle_->name; }
   void Shutdown() override { handle_->stop = true; }
 
  private:
@@ -343,7 +374,7 @@ Result<libpulsar::Client*> MakePulsarClient(const libpulsar::Functions* lib,
   CDC_ASSIGN_OR_RETURN(const std::string url, PulsarServiceUrl(options.service_url));
   CDC_ASSIGN_OR_RETURN(const PulsarAuth auth,
                        ParsePulsarAuth(options.auth_plugin, options.auth_params));
-  AllSecrets().Add(auth.secrets);
+  TheDiary().Hide(auth.secrets);
   libpulsar::ClientConfiguration* config = lib->client_configuration_create();
   lib->client_configuration_set_logger(config, TakeLogLine, nullptr);
   lib->client_configuration_set_operation_timeout_seconds(config, kOperationSeconds);
@@ -367,7 +398,8 @@ Result<std::unique_ptr<PulsarConnection>> OpenPulsarConnection(const PulsarOptio
     return InvalidError("Pulsar needs a tenant and a namespace");
   }
   auto handle = std::make_shared<Handle>();
-  CDC_ASSIGN_OR_RETURN(handle->url, PulsarServiceUrl(options.service_url));
+  CDC_ASSIGN_OR_RETURN(const std::string url, PulsarServiceUrl(options.service_url));
+  handle->name = "Pulsar at " + url;
   CDC_ASSIGN_OR_RETURN(handle->lib, libpulsar::Load(options.library));
   CDC_ASSIGN_OR_RETURN(libpulsar::Client * client, MakePulsarClient(handle->lib, options));
   return std::unique_ptr<PulsarConnection>(

@@ -25,6 +25,9 @@ struct PulsarMessage {
   int64_t publish_ms = 0;  // unix time of its producer
 };
 
+// For one message. A broker sends the one before the start too, which libpulsar drops.
+constexpr int kSmallestQueue = 2;
+
 class PulsarReader {
  public:
   virtual ~PulsarReader() = default;
@@ -42,9 +45,11 @@ class PulsarConnection {
   virtual ~PulsarConnection() = default;
   // A reader that begins with the message `first`, nullopt: with the oldest one. When `first` is
   // no longer there the broker begins with the oldest one after it, without a word.
-  // `queue`: how many messages the broker may send ahead, of any size.
+  // `queue`: how many messages the broker may send ahead, of any size; at least kSmallestQueue.
   virtual Result<std::unique_ptr<PulsarReader>> Open(const std::string& topic,
                                                      std::optional<LogId> first, int queue) = 0;
+  // Who the broker is, for error texts: "Pulsar at URL".
+  virtual const std::string& name() const = 0;
   // Ends all waits with errors, now and later.
   virtual void Shutdown() = 0;
 };

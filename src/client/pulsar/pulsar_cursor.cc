@@ -114,12 +114,10 @@ Result<PulsarCursor::Verdict> PulsarCursor::JudgeFirst(const PulsarMessage& mess
 // then so is everything after it, for the oldest ledgers are deleted first.
 Status PulsarCursor::CheckNothingLost() {
   if (EndIsFresh()) return OkStatus();
-  CDC_ASSIGN_OR_RETURN(const auto reader, connection_->Open(topic_, place_.id, 1));
+  CDC_ASSIGN_OR_RETURN(const auto reader, connection_->Open(topic_, place_.id, kSmallestQueue));
   CDC_ASSIGN_OR_RETURN(const auto message, reader->Next(options_.check_wait));
   if (!message) {
-    return RetryError(Format("Pulsar topic {}: could not see in time whether {} is still there",
-                             topic_, ToString(place_.id)),
-                      ErrorKind::kUnavailable);
+    return Trouble(Format("could not see in time whether {} is still there", ToString(place_.id)));
   }
   if (message->id == place_.id) return OkStatus();
   return Gone("the log went on behind it without what came next", message->id);
@@ -133,8 +131,7 @@ Status PulsarCursor::Idle() {
     if (now - disconnected_since_ < options_.patience) return OkStatus();
     // libpulsar tries more and more rarely; a new reader begins at once.
     Close();
-    return RetryError(Format("Pulsar topic {}: the connection to the broker is lost", topic_),
-                      ErrorKind::kUnavailable);
+    return Trouble("the connection is lost");
   }
   disconnected_since_ = {};
   if (at_end_ != TimePoint{} && now - last_look_ < options_.look_every) return OkStatus();
@@ -145,6 +142,7 @@ Status PulsarCursor::Idle() {
 Status PulsarCursor::Look() {
   auto newest = reader_->Newest();
   if (!newest.ok()) {
+    if (!reader_->Connected()) return OkStatus();  // which Idle sees to
     Close();
     return newest.error();
   }
@@ -160,6 +158,7 @@ Status PulsarCursor::Look() {
 }
 
 void PulsarCursor::ArriveAtEnd() {
+  if (at_end_ == TimePoint{}) LogDebug("topic {}: nothing comes {}", topic_, ToString(place_));
   at_end_ = last_look_;
   stalled_since_ = ahead_since_ = {};
   // The next messages may be far larger, and nobody might read them for a while.
@@ -182,14 +181,17 @@ Status PulsarCursor::LookAhead(const LogId& newest) {
   if (stalled_since_ == TimePoint{}) stalled_since_ = now;
   if (now - stalled_since_ < options_.patience) return OkStatus();
   Close();
-  return RetryError(
-      Format("Pulsar topic {}: nothing comes after {}, although the newest message is {}", topic_,
-             ToString(place_), ToString(newest)),
-      ErrorKind::kUnavailable);
+  return Trouble(Format("nothing comes though it is read from {} and the newest message is {}",
+                        ToString(place_), ToString(newest)));
 }
 
 bool PulsarCursor::EndIsFresh() const {
   return at_end_ != TimePoint{} && clock_->Now() - at_end_ < options_.end_is_fresh;
+}
+
+Error PulsarCursor::Trouble(std::string_view what) const {
+  return RetryError(Format("{}: topic {}: {}", connection_->name(), topic_, what),
+                    ErrorKind::kUnavailable);
 }
 
 Error PulsarCursor::Gone(std::string_view why, const std::optional<LogId>& oldest) {

@@ -65,6 +65,7 @@ class PulsarCursor {
   Status LookAhead(const LogId& newest);
   bool EndIsFresh() const;
   void ArriveAtEnd();
+  Error Trouble(std::string_view what) const;
   Error Gone(std::string_view why, const std::optional<LogId>& oldest);
   void Deliver(const PulsarMessage& message, std::vector<RawEntry>* entries);
   void AdaptQueue();

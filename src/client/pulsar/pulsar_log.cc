@@ -190,7 +190,7 @@ Result<std::map<std::string, LogPosition>> PulsarLog::LatestOf(
 }
 
 Result<LogPosition> PulsarLog::LatestOf(const std::string& topic) {
-  auto reader = connection_->Open(topic, std::nullopt, 1);
+  auto reader = connection_->Open(topic, std::nullopt, kSmallestQueue);
   if (!reader.ok()) {
     if (reader.error().kind == ErrorKind::kNotFound) return LogPosition{};
     return reader.error();
@@ -199,7 +199,7 @@ Result<LogPosition> PulsarLog::LatestOf(const std::string& topic) {
   if (!newest) return LogPosition{};
   // The broker remembers the id of the newest message when all are deleted. What comes next would
   // then look like the silent jump over something deleted.
-  CDC_ASSIGN_OR_RETURN(const Reader at, connection_->Open(topic, *newest, 1));
+  CDC_ASSIGN_OR_RETURN(const Reader at, connection_->Open(topic, *newest, kSmallestQueue));
   CDC_ASSIGN_OR_RETURN(const auto message, at->Next(kMessageWait));
   if (!message || message->id != *newest) return LogPosition{};
   return LogPosition{Kind::kAfter, *newest};
@@ -217,7 +217,7 @@ Result<std::map<std::string, HeldLog>> PulsarLog::HeldOf(
 
 Result<std::optional<HeldLog>> PulsarLog::HeldOf(const std::string& topic,
                                                  const LogPosition& place) {
-  auto reader = connection_->Open(topic, std::nullopt, 1);
+  auto reader = connection_->Open(topic, std::nullopt, kSmallestQueue);
   if (!reader.ok()) {
     if (reader.error().kind == ErrorKind::kNotFound) return std::optional<HeldLog>();
     return reader.error();
@@ -229,11 +229,11 @@ Result<std::optional<HeldLog>> PulsarLog::HeldOf(const std::string& topic,
   HeldLog held{oldest->id, 0};
   if (place.kind == Kind::kEarliest || *newest < place.id) return std::optional<HeldLog>(held);
   if (oldest->id <= place.id) {
-    CDC_ASSIGN_OR_RETURN(const Reader at, connection_->Open(topic, place.id, 1));
+    CDC_ASSIGN_OR_RETURN(const Reader at, connection_->Open(topic, place.id, kSmallestQueue));
     CDC_ASSIGN_OR_RETURN(const auto message, at->Next(kMessageWait));
     if (!message) {
-      return RetryError(Format("Pulsar topic {}: could not see in time whether {} is still there",
-                               topic, ToString(place.id)));
+      return RetryError(Format("{}: topic {}: could not see in time whether {} is still there",
+                               connection_->name(), topic, ToString(place.id)));
     }
     if (message->id == place.id) {
       held.bytes = BytesBetween(topic, oldest->publish_ms, message->publish_ms);

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <random>
 #include <thread>
 
 namespace cdc {
@@ -192,7 +193,13 @@ Result<std::map<std::string, HeldLog>> HeldOf(RawLog* log,
 TEST(RocksmqLog, TellsWhatLiesBeforeAPlace) {
   TempFolder folder;
   Owner owner(folder.path());
-  for (uint64_t i = 0; i < 100; ++i) owner.Put("dml_1", kFirstId + i, std::string(10'000, 'x'));
+  std::mt19937 random(1);
+  for (uint64_t i = 0; i < 100; ++i) {
+    std::string payload(10'000, ' ');
+    for (char& byte : payload) byte = static_cast<char>(random());  // nothing compresses it
+    owner.Put("dml_1", kFirstId + i, payload);
+  }
+  owner.Flush();  // what is in memory is estimated too roughly for a test
   const auto log = OpenRocksmqLog(folder.path());
   auto held = HeldOf(log.get(), {{"dml_1", After(kFirstId + 50)}, {"dml_2", At(kFirstId)}});
   ASSERT_TRUE(held.ok()) << held.error().message;

@@ -164,7 +164,8 @@ void Channel::Accept(Change change) {
     default:
       break;
   }
-  if (change.ts <= start_.filter) {  // acknowledged in an earlier life
+  // Acknowledged in an earlier life, or read before.
+  if (change.ts <= start_.filter || buffer_.IsLateCopy(change)) {
     tracker_.Seen(change.id);
     return;
   }

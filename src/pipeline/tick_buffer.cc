@@ -1,7 +1,6 @@
 #include "pipeline/tick_buffer.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 namespace cdc {
@@ -19,27 +18,25 @@ int Rank(ChangeKind kind) {
   }
 }
 
+// The message id of an Insert, its negative for a Delete; 0: neither, or none.
+int64_t RowId(const Change& change) {
+  if (change.kind == ChangeKind::kInsert) return change.msg_id;
+  return change.kind == ChangeKind::kDelete ? -change.msg_id : 0;
+}
+
 // Moves every Insert and Delete whose message id came before to `copies`.
 void TakeOutCopies(TickBuffer::Released* out) {
-  struct Seen {
-    int64_t msg_id;
-    ChangeKind kind;
-    size_t at;
-    auto operator<=>(const Seen&) const = default;
-  };
-  std::vector<Seen> seen;
+  std::vector<std::pair<int64_t, size_t>> seen;  // id, index
   seen.reserve(out->changes.size());
   for (size_t i = 0; i < out->changes.size(); ++i) {
-    const Change& change = out->changes[i].change;
-    const bool row = change.kind == ChangeKind::kInsert || change.kind == ChangeKind::kDelete;
-    if (row && change.msg_id != 0) seen.push_back({change.msg_id, change.kind, i});
+    if (const int64_t id = RowId(out->changes[i].change)) seen.emplace_back(id, i);
   }
   if (!std::is_sorted(seen.begin(), seen.end())) std::sort(seen.begin(), seen.end());
   std::vector<bool> copy;
   for (size_t i = 1; i < seen.size(); ++i) {
-    if (seen[i].msg_id != seen[i - 1].msg_id || seen[i].kind != seen[i - 1].kind) continue;
+    if (seen[i].first != seen[i - 1].first) continue;
     copy.resize(out->changes.size());
-    copy[seen[i].at] = true;
+    copy[seen[i].second] = true;
   }
   if (copy.empty()) return;  // nearly always
   std::vector<TrackedChange> unique;
@@ -51,7 +48,25 @@ void TakeOutCopies(TickBuffer::Released* out) {
 
 }  // namespace
 
+bool TickBuffer::IsLateCopy(const Change& change) const {
+  if (change.ts > tick_) return false;
+  const int64_t id = RowId(change);
+  return id != 0 && std::find(recent_.begin(), recent_.end(), id) != recent_.end();
+}
+
+void TickBuffer::Add(TrackedChange change) {
+  if (const int64_t id = RowId(change.change)) {
+    if (recent_.size() < kRemembered) {
+      recent_.push_back(id);
+    } else {
+      recent_[next_recent_++ % kRemembered] = id;
+    }
+  }
+  held_.push_back(std::move(change));
+}
+
 TickBuffer::Released TickBuffer::Release(Timestamp tick) {
+  tick_ = std::max(tick_, tick);
   Released out;
   std::vector<TrackedChange> later;
   out.changes.reserve(held_.size());

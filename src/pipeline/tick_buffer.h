@@ -3,8 +3,9 @@
 // Milvus writes a channel out of timestamp order and promises that after TimeTick(T) no message
 // with ts <= T follows. So messages wait here until a tick covers them and leave sorted by (ts,
 // deletes first, log order). A second Insert or Delete with the same base.msgID is a copy of the
-// first (a producer's retry) and is dropped, as Milvus' own consumers do. Owned by a Channel; not
-// shared.
+// first (a producer's retry) and is dropped, as Milvus' own consumers do; even when it comes late,
+// behind the tick (seen on Pulsar: a producer that lost its broker writes again what was not
+// acknowledged). Owned by a Channel; not shared.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,9 @@ struct TrackedChange {
 
 class TickBuffer {
  public:
-  void Add(TrackedChange change) { held_.push_back(std::move(change)); }
+  // A copy of a change that has left already: not to be added.
+  bool IsLateCopy(const Change& change) const;
+  void Add(TrackedChange change);
 
   struct Released {
     std::vector<TrackedChange> changes;  // ts <= tick, in order
@@ -33,7 +36,13 @@ class TickBuffer {
   size_t size() const { return held_.size(); }
 
  private:
+  // Far more than a producer has under way at once.
+  static constexpr size_t kRemembered = 8192;
+
   std::vector<TrackedChange> held_;  // in log order
+  Timestamp tick_ = 0;
+  std::vector<int64_t> recent_;  // message ids of the last rows added, negative: of deletes
+  size_t next_recent_ = 0;
 };
 
 }  // namespace cdc

@@ -44,6 +44,23 @@ TEST(TickBuffer, SortsByTimeThenDeletesInsertsDropsThenLogOrder) {
   EXPECT_EQ(Tokens(buffer.Release(30).changes), Expected({6, 5, 4, 2, 3, 1}));
 }
 
+TEST(TickBuffer, KnowsCopiesThatComeBehindTheTick) {
+  TickBuffer buffer;
+  buffer.Add(Make(ChangeKind::kInsert, 10, 7, 1));
+  EXPECT_FALSE(buffer.IsLateCopy(Make(ChangeKind::kInsert, 10, 7, 2).change));  // not late
+  (void)buffer.Release(10);
+  EXPECT_TRUE(buffer.IsLateCopy(Make(ChangeKind::kInsert, 10, 7, 2).change));
+  EXPECT_FALSE(buffer.IsLateCopy(Make(ChangeKind::kDelete, 10, 7, 3).change));  // another kind
+  EXPECT_FALSE(buffer.IsLateCopy(Make(ChangeKind::kInsert, 10, 8, 4).change));  // late, but new
+  EXPECT_FALSE(buffer.IsLateCopy(Make(ChangeKind::kInsert, 11, 7, 5).change));
+  EXPECT_FALSE(buffer.IsLateCopy(Make(ChangeKind::kDropCollection, 10, 7, 6).change));
+  // Long enough, not for ever.
+  for (int i = 0; i < 8191; ++i) buffer.Add(Make(ChangeKind::kDelete, 20, 100 + i, 1));
+  EXPECT_TRUE(buffer.IsLateCopy(Make(ChangeKind::kInsert, 10, 7, 7).change));
+  buffer.Add(Make(ChangeKind::kDelete, 20, 9000, 1));
+  EXPECT_FALSE(buffer.IsLateCopy(Make(ChangeKind::kInsert, 10, 7, 8).change));
+}
+
 TEST(TickBuffer, DropsCopiesOfRowsOnly) {
   TickBuffer buffer;
   buffer.Add(Make(ChangeKind::kInsert, 10, 7, 1));

@@ -78,8 +78,12 @@ void SimSource::AppendLater(int pchannel, Change change, int64_t max_ms) {
     const uint64_t position = Append(pchannel, change);
     if (row) {
       messages_[DecodeRows(*change.payload).seq].position = position;
-      if (random_.Chance(options_.duplicates)) {  // the copy comes before the covering tick too
+      if (!random_.Chance(options_.duplicates)) return;
+      if (random_.Chance(0.5)) {  // the copy comes before the covering tick too
         AppendLater(pchannel, change, 100);
+      } else {  // behind it: its producer had lost the broker
+        executor_->PostAfter(random_.Millis(0, 3000),
+                             [this, pchannel, change] { Append(pchannel, change); });
       }
     }
   });

@@ -55,7 +55,7 @@ class Diary {
     const LogLevel ours = level >= libpulsar::kLogWarn ? LogLevel::kInfo : LogLevel::kDebug;
     if (LogEnabled(ours)) WriteLog(ours, "libpulsar: " + text);
     if (text.ends_with("Connected to broker")) ++page_.connections;
-    if (level < libpulsar::kLogWarn || text.starts_with(kNoReason)) return;
+    if (level < libpulsar::kLogWarn || SaysNothing(text)) return;
     ++page_.lines;
     page_.last = text.substr(0, kMaxReason);
   }
@@ -66,7 +66,13 @@ class Diary {
 
  private:
   static constexpr size_t kMaxReason = 300;
-  static constexpr std::string_view kNoReason = "Error Checking/Getting Partition Metadata";
+
+  // Follows on the line with the reason, and repeats the result of the call at most.
+  static bool SaysNothing(std::string_view text) {
+    return text.starts_with("Error Checking/Getting Partition Metadata") ||
+           text.find("] Connection closed with ") != std::string_view::npos;
+  }
+
   std::mutex mutex_;
   std::set<std::string> secrets_;
   Page page_;

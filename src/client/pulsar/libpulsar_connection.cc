@@ -4,12 +4,11 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
-#include <set>
 #include <string_view>
 #include <utility>
 
 #include "base/format.h"
-#include "base/log.h"
+#include "client/pulsar/libpulsar_diary.h"
 #include "client/pulsar/pulsar_auth.h"
 #include "client/pulsar/pulsar_id.h"
 
@@ -25,62 +24,6 @@ constexpr milliseconds kLookForStop(100);
 constexpr milliseconds kCloseWait(3000);
 constexpr uint64_t kRepeated = 3;                  // connections made for one call
 constexpr const char* kReaderName = "milvus-cdc";  // seen by who lists subscriptions
-
-// --- its log -----------------------------------------------------------------------------------
-
-// The logger is the process's, not a client's. libpulsar keeps reasons for its log: what it wrote
-// while a call went on explains the call's result, a line of another client's at worst.
-class Diary {
- public:
-  struct Page {
-    uint64_t lines = 0;        // of trouble
-    uint64_t connections = 0;  // made
-    std::string last;          // line of trouble
-  };
-
-  void Hide(const std::vector<std::string>& secrets) {
-    const std::lock_guard lock(mutex_);
-    for (const std::string& secret : secrets) {
-      if (!secret.empty()) secrets_.insert(secret);
-    }
-  }
-  void Write(libpulsar::LogLevel level, std::string text) {
-    const std::lock_guard lock(mutex_);
-    for (const std::string& secret : secrets_) {
-      for (size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
-        text.replace(at, secret.size(), "***");
-      }
-    }
-    // One level lower than libpulsar means it: what matters comes back as an error.
-    const LogLevel ours = level >= libpulsar::kLogWarn ? LogLevel::kInfo : LogLevel::kDebug;
-    if (LogEnabled(ours)) WriteLog(ours, "libpulsar: " + text);
-    if (text.ends_with("Connected to broker")) ++page_.connections;
-    if (level < libpulsar::kLogWarn || text.starts_with(kNoReason)) return;
-    ++page_.lines;
-    page_.last = text.substr(0, kMaxReason);
-  }
-  Page page() {
-    const std::lock_guard lock(mutex_);
-    return page_;
-  }
-
- private:
-  static constexpr size_t kMaxReason = 300;
-  static constexpr std::string_view kNoReason = "Error Checking/Getting Partition Metadata";
-  std::mutex mutex_;
-  std::set<std::string> secrets_;
-  Page page_;
-};
-
-Diary& TheDiary() {
-  static Diary* const diary = new Diary;  // libpulsar's threads may write until the very end
-  return *diary;
-}
-
-void TakeLogLine(libpulsar::LogLevel level, const char* /*file*/, int /*line*/, const char* text,
-                 void* /*context*/) {
-  TheDiary().Write(level, text);
-}
 
 // --- errors ------------------------------------------------------------------------------------
 
@@ -118,7 +61,7 @@ struct Handle {
 
   // `before`: the diary when the call began.
   Error ErrorOf(Code code, const std::string& topic,
-                const std::optional<Diary::Page>& before = std::nullopt) const {
+                const std::optional<LibpulsarDiary::Page>& before = std::nullopt) const {
     const auto [kind, meaning] = Meaning(code);
     std::string text = Format("{}: {}: ", name, topic);
     if (!meaning.empty()) text += Format("{} ", meaning);
@@ -126,8 +69,8 @@ struct Handle {
     return RetryError(text + (before ? Reason(*before) : ""), kind);
   }
 
-  static std::string Reason(const Diary::Page& before) {
-    const Diary::Page now = TheDiary().page();
+  static std::string Reason(const LibpulsarDiary::Page& before) {
+    const LibpulsarDiary::Page now = TheLibpulsarDiary().page();
     if (now.lines > before.lines) return "; libpulsar: " + now.last;
     if (now.connections < before.connections + kRepeated) return "";
     // So ends what a broker does not let in; it gives no reason that libpulsar would pass on.
@@ -273,7 +216,7 @@ class LibpulsarConnection final : public PulsarConnection {
     const std::string topic = PulsarTopic(options_, channel);
     auto waiting = std::make_shared<Waiting>();
     waiting->lib = handle_->lib;
-    const Diary::Page before = TheDiary().page();
+    const LibpulsarDiary::Page before = TheLibpulsarDiary().page();
     Start(topic, first, queue, Waiting::Pass(waiting));
     std::unique_lock lock(waiting->mutex);
     while (!waiting->code && !handle_->stop) waiting->answered.wait_for(lock, kLookForStop);
@@ -374,9 +317,9 @@ Result<libpulsar::Client*> MakePulsarClient(const libpulsar::Functions* lib,
   CDC_ASSIGN_OR_RETURN(const std::string url, PulsarServiceUrl(options.service_url));
   CDC_ASSIGN_OR_RETURN(const PulsarAuth auth,
                        ParsePulsarAuth(options.auth_plugin, options.auth_params));
-  TheDiary().Hide(auth.secrets);
+  TheLibpulsarDiary().Hide(auth.secrets);
   libpulsar::ClientConfiguration* config = lib->client_configuration_create();
-  lib->client_configuration_set_logger(config, TakeLogLine, nullptr);
+  lib->client_configuration_set_logger(config, WriteLibpulsarDiary, nullptr);
   lib->client_configuration_set_operation_timeout_seconds(config, kOperationSeconds);
   lib->client_configuration_set_stats_interval_in_seconds(config, 0);
   if (!options.tls_trust_certs_path.empty()) {

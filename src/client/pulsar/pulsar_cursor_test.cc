@@ -211,6 +211,19 @@ TEST_F(PulsarCursorTest, TheEndLongAgoProvesNothing) {
   EXPECT_THAT(GoneMessage(&cursor), testing::HasSubstr("is 7:0"));
 }
 
+TEST_F(PulsarCursorTest, TheEndBeforeTheLastMessageProvesNothing) {
+  topic_.Write({5, 0});
+  auto cursor = Cursor({});
+  EXPECT_EQ(MustRead(&cursor), (Ids{{5, 0}}));
+  EXPECT_EQ(MustRead(&cursor), Ids{});
+  topic_.Write({5, 1});
+  EXPECT_EQ(MustRead(&cursor), (Ids{{5, 1}}));
+  topic_.Write({6, 0});
+  topic_.Write({7, 0});
+  topic_.DeleteUpTo(6);
+  EXPECT_THAT(GoneMessage(&cursor), testing::HasSubstr("is 7:0"));
+}
+
 TEST_F(PulsarCursorTest, ReadsOnBehindADeletedPlaceThatWasTheEnd) {
   topic_.Write({5, 7});
   topic_.DeleteUpTo(5);

@@ -3,6 +3,7 @@
 
 #include "base/wire.h"
 #include "client/pulsar/libpulsar_connection.h"
+#include "client/pulsar/libpulsar_diary.h"
 #include "client/pulsar/pulsar_auth.h"
 #include "client/pulsar/pulsar_id.h"
 
@@ -108,6 +109,17 @@ TEST(PulsarAuth, RefusalsShowNoValue) {
     EXPECT_EQ(auth.error().kind, ErrorKind::kInvalid);
     EXPECT_THAT(auth.error().message, Not(HasSubstr("geheim")));
   }
+}
+
+TEST(LibpulsarDiary, HidesSecretsAndKeepsTheReason) {
+  LibpulsarDiary diary;
+  diary.Hide({"geheim", ""});
+  diary.Write(libpulsar::kLogError, "Handshake failed with geheim and geheim");
+  diary.Write(libpulsar::kLogError, "[a -> b] Connection closed with ConnectError");
+  diary.Write(libpulsar::kLogInfo, "[a -> b] Connected to broker");
+  EXPECT_EQ(diary.page().last, "Handshake failed with *** and ***");
+  EXPECT_EQ(diary.page().lines, 1u);
+  EXPECT_EQ(diary.page().connections, 1u);
 }
 
 TEST(PulsarServiceUrl, WhatLibpulsarUnderstands) {

@@ -15,7 +15,7 @@ uint64_t LittleEndian(std::string_view bytes) {
 
 }  // namespace
 
-bool ReadVarint(std::string_view bytes, size_t* at, uint64_t* value) {
+bool ReadLongVarint(std::string_view bytes, size_t* at, uint64_t* value) {
   uint64_t result = 0;
   for (int shift = 0; shift < 64; shift += 7) {
     if (*at >= bytes.size()) return false;

@@ -49,8 +49,16 @@ class WireReader {
   std::string_view raw_;
 };
 
+bool ReadLongVarint(std::string_view bytes, size_t* at, uint64_t* value);
+
 // Reads one varint at `*at` and moves `*at` behind it. False: truncated or longer than 64 bits.
-bool ReadVarint(std::string_view bytes, size_t* at, uint64_t* value);
+inline bool ReadVarint(std::string_view bytes, size_t* at, uint64_t* value) {
+  if (*at < bytes.size() && static_cast<uint8_t>(bytes[*at]) < 0x80) {  // most are of one byte
+    *value = static_cast<uint8_t>(bytes[(*at)++]);
+    return true;
+  }
+  return ReadLongVarint(bytes, at, value);
+}
 
 // Calls `each(uint64_t)` for the numbers that one field of a repeated varint holds, packed or not.
 // False: malformed, or of another wire type.

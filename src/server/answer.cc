@@ -44,15 +44,26 @@ json ProgressOf(const TaskStatus& task) {
   return progress;
 }
 
-json PositionToJson(CollectionId collection, const std::string& channel, const LogPosition& seek,
-                    Timestamp time) {
+// A message id as the log's Milvus writes it.
+std::string IdBytes(const LogId& id, LogKind log) {
+  if (log == LogKind::kPulsar) {
+    WireWriter pulsar;  // MessageIdData
+    pulsar.Varint(1, id.major);
+    pulsar.Varint(2, id.minor);
+    pulsar.Varint(3, 0);  // partition
+    pulsar.Varint(4, 0);  // index in its batch
+    return pulsar.Take();
+  }
+  std::string bytes(8, '\0');
+  for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(id.minor >> (8 * i));
+  return bytes;
+}
+
+json PositionToJson(LogKind log, CollectionId collection, const std::string& channel,
+                    const LogPosition& seek, Timestamp time) {
   WireWriter position;  // msgpb.MsgPosition: 1 channel_name, 2 msgID
   position.Bytes(1, channel);
-  if (seek.kind != LogPosition::Kind::kEarliest) {
-    std::string id(8, '\0');
-    for (size_t i = 0; i < 8; ++i) id[i] = static_cast<char>(seek.id.minor >> (8 * i));
-    position.Bytes(2, id);
-  }
+  if (seek.kind != LogPosition::Kind::kEarliest) position.Bytes(2, IdBytes(seek.id, log));
   const int64_t ms = PhysicalMillis(time);
   return {{"collection_id", collection},
           {"channel_name", channel},
@@ -113,7 +124,7 @@ std::string TaskListAnswer(const std::vector<TaskStatus>& tasks) {
 }
 
 std::string PositionAnswer(const std::vector<TaskProgress>& tasks,
-                           const std::string& operation_topic) {
+                           const std::string& operation_topic, LogKind log) {
   json positions = json::array();
   json operations = json::array();
   for (const TaskProgress& task : tasks) {
@@ -121,11 +132,11 @@ std::string PositionAnswer(const std::vector<TaskProgress>& tasks,
       for (const std::string& channel : object.pchannels) {
         const auto at = task.channels.find(channel);
         if (at == task.channels.end()) continue;
-        positions.push_back(PositionToJson(id, channel, at->second.seek, at->second.filter));
+        positions.push_back(PositionToJson(log, id, channel, at->second.seek, at->second.filter));
       }
     }
     if (!task.operations) continue;
-    operations.push_back(PositionToJson(-10, operation_topic, *task.operations, 0));
+    operations.push_back(PositionToJson(log, -10, operation_topic, *task.operations, 0));
   }
   return Success({{"positions", positions.empty() ? json() : positions},
                   {"op_positions", operations.empty() ? json() : operations},

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "pipeline/ports.h"
+#include "server/config.h"
 #include "server/task_status.h"
 
 namespace cdc {
@@ -28,7 +29,7 @@ std::string TaskListAnswer(const std::vector<TaskStatus>& tasks);  // data {"tas
 // begin again. P = {collection_id, channel_name, time (ms), tt, msg_id (base64 of a MsgPosition)};
 // collection_id -10 stands for the operation topic, which has no time.
 std::string PositionAnswer(const std::vector<TaskProgress>& tasks,
-                           const std::string& operation_topic);
+                           const std::string& operation_topic, LogKind log);
 std::string MaintenanceAnswer(const std::string& text);  // data {"State":text}
 // GET /healthz: {"status":"ok","tasks":{"total":n,"running":n,"paused":n,"warning":n,"failed":n}}
 std::string HealthAnswer(const std::vector<TaskStatus>& tasks);

@@ -131,7 +131,7 @@ Result<std::string> Api::Position(const CdcRequest& request) {
     CDC_ASSIGN_OR_RETURN(TaskProgress progress, tasks_->Progress(task.id));
     all.push_back(std::move(progress));
   }
-  return PositionAnswer(all, options_.limits.replicate_channel);
+  return PositionAnswer(all, options_.limits.replicate_channel, options_.log);
 }
 
 Result<std::string> Api::Create(TaskSpec spec) {

@@ -20,6 +20,7 @@ namespace cdc {
 struct ApiOptions {
   RequestLimits limits;
   int max_task_num = 100;
+  LogKind log = LogKind::kRocksmq;
 };
 
 class Api {

@@ -26,6 +26,7 @@ Status Serve(const ServerConfig& config, const TaskServiceFactory& make_tasks, S
   options.limits.max_name_length = config.max_name_length;
   options.limits.replicate_channel = config.source.replicate_channel;
   options.max_task_num = config.max_task_num;
+  options.log = config.source.log;
   Api api(options, tasks.get(), &metrics);
   HttpOptions http_options;
   http_options.address = config.address;

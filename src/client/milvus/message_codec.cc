@@ -46,14 +46,15 @@ bool ReadBase(std::string_view bytes, Base* base) {
   return reader.ok();
 }
 
-// MsgHeader of any Milvus message: field 1 is its MsgBase.
+// MsgHeader of any Milvus message: field 1 is its MsgBase. Reads no further than that: the rest is
+// walked by whoever reads the body.
 Result<Base> ReadHeader(const LogId& id, std::string_view payload) {
   if (payload.substr(0, kStreamingMagic.size()) == kStreamingMagic) {
     return StreamingFormatError(id);
   }
   Base base;
   WireReader reader(payload);
-  while (reader.Next()) {
+  while (!base.present && reader.Next()) {
     if (reader.Is(kBase, WireType::kBytes) && !ReadBase(reader.bytes(), &base)) {
       return Corrupt(id, "its MsgBase is malformed");
     }
@@ -62,6 +63,45 @@ Result<Base> ReadHeader(const LogId& id, std::string_view payload) {
   if (!base.present || base.msg_type == 0) return Corrupt(id, "has no message type");
   if (base.streaming) return StreamingFormatError(id);
   return base;
+}
+
+// The other fields of a message whose body is not read.
+Status WalkBody(const LogId& id, std::string_view payload) {
+  WireReader reader(payload);
+  size_t headers = 0;
+  while (reader.Next()) headers += reader.field() == kBase ? 1 : 0;
+  if (!reader.ok()) return Corrupt(id, "is no protobuf message");
+  if (headers > 1) return Corrupt(id, "has two headers");
+  return OkStatus();
+}
+
+// One varint that is repeated, as Milvus writes the timestamps of rows: read once.
+bool ReadTimestamps(const WireReader& reader, Timestamp* highest, size_t* count) {
+  std::string_view left = reader.bytes();
+  if (reader.type() == WireType::kBytes) {
+    size_t size = 0;
+    uint64_t first = 0;
+    if (!left.empty() && !ReadVarint(left, &size, &first)) return false;
+    const std::string_view same = left.substr(0, size);
+    while (!left.empty() && left.starts_with(same)) {
+      left.remove_prefix(size);
+      ++*count;
+    }
+    *highest = std::max(*highest, first);
+    if (left.empty()) return true;
+  }
+  const auto take = [&](uint64_t ts) {
+    ++*count;
+    *highest = std::max(*highest, ts);
+  };
+  if (reader.type() == WireType::kVarint) return ForEachVarint(reader, take);
+  size_t at = 0;
+  uint64_t ts = 0;
+  while (at < left.size()) {
+    if (!ReadVarint(left, &at, &ts)) return false;
+    take(ts);
+  }
+  return reader.type() == WireType::kBytes;
 }
 
 ChangeKind KindOf(uint64_t msg_type) {
@@ -86,6 +126,7 @@ ChangeKind KindOf(uint64_t msg_type) {
 // What the body of a data message says beside the fields of Change.
 struct RowsBody {
   size_t timestamps = 0;
+  size_t headers = 0;
   bool columns = false;
   bool keys = false;
   bool row_based = false;
@@ -106,10 +147,9 @@ bool ReadRowsField(const WireReader& reader, Change* change, RowsBody* body) {
       change->partition_id = static_cast<int64_t>(reader.number());
       return reader.type() == WireType::kVarint;
     case kTimestamps:
-      return ForEachVarint(reader, [&](uint64_t ts) {
-        change->ts = std::max(change->ts, ts);
-        ++body->timestamps;
-      });
+      return ReadTimestamps(reader, &change->ts, &body->timestamps);
+    case kBase:  // once
+      return ++body->headers == 1;
     default:
       break;
   }
@@ -211,10 +251,12 @@ Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payloa
       change.ts = base.timestamp;
       break;
     case ChangeKind::kOther:
+      CDC_RETURN_IF_ERROR(WalkBody(id, *change.payload));
       if (base.msg_type == kMsgImport) change.collection_id = ReadImportCollection(*change.payload);
       change.ts = base.timestamp;
       break;
     case ChangeKind::kTimeTick:
+      CDC_RETURN_IF_ERROR(WalkBody(id, *change.payload));
       change.ts = base.timestamp;
       break;
   }

@@ -10,6 +10,7 @@
 
 #include <string>
 
+#include "server/config.h"
 #include "server/http_server.h"
 #include "server/metrics.h"
 #include "server/request.h"

@@ -2,6 +2,7 @@
 //
 //   log_check --pulsar URL --library PATH --topic T --from "after 5:3" --count 10
 //   log_check --rocksmq PATH --topic T --until-end
+//   log_check --kafka BROKERS --property socket.timeout.ms=1000 --topic T --latest
 //
 // Per entry {"id", "size", "crc" (CRC-32), "streaming"}; per error {"error", "retry", "gone"}: one
 // that may pass is tried again, any other ends the program with code 1. `--latest` and
@@ -15,6 +16,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "client/kafka/kafka_log.h"
 #include "client/pulsar/pulsar_bare_reader.h"
 #include "client/pulsar/pulsar_log.h"
 #include "client/rocksmq/rocksmq_log.h"
@@ -26,6 +28,8 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   PulsarOptions pulsar;
+  KafkaOptions kafka;
+  std::vector<std::string> properties;  // of librdkafka, name=value
   std::string rocksmq;
   std::vector<std::string> topics;
   std::string from = "earliest";
@@ -49,6 +53,14 @@ void PrintError(const Error& error) {
 
 Result<std::shared_ptr<RawLog>> OpenLog(const Options& options) {
   if (!options.rocksmq.empty()) return OpenRocksmqLog(options.rocksmq);
+  if (!options.kafka.brokers.empty()) {
+    KafkaOptions kafka = options.kafka;
+    for (const std::string& property : options.properties) {
+      const size_t equals = property.find('=');
+      kafka.properties[property.substr(0, equals)] = property.substr(equals + 1);
+    }
+    return OpenKafkaLog(kafka);
+  }
   return OpenPulsarLog(options.pulsar);
 }
 
@@ -159,6 +171,8 @@ int DrainBare(const Options& options) {
 
 void Define(CLI::App* app, Options* options) {
   app->add_option("--rocksmq", options->rocksmq, "folder of a message store");
+  app->add_option("--kafka", options->kafka.brokers, "addresses of brokers");
+  app->add_option("--property", options->properties, "of librdkafka, name=value");
   app->add_option("--pulsar", options->pulsar.service_url, "address of a broker");
   app->add_option("--library", options->pulsar.library);
   app->add_option("--tenant", options->pulsar.tenant);

@@ -22,6 +22,8 @@ from lab.waiting import until
 LEDGER = 20  # entries in one
 _numbers = itertools.count(1)
 
+pytestmark = pytest.mark.xdist_group("pulsar_log")
+
 
 class SmallLedgers(Pulsar):
     def _properties(self) -> list[str]:

@@ -47,7 +47,7 @@ class Broker(ABC):
         self.process.start(self._command())
 
     def wait(self) -> Broker:
-        self.process.wait_ready("it serves", self._ready, 120)
+        self.process.wait_ready("it serves", self._ready, 240)  # a JVM, on two busy cores
         return self
 
     def stop(self) -> None:

@@ -301,10 +301,19 @@ class Pulsar(Broker):
         before = self.ledgers(topic)
         self.unload(topic)
         self._begin_ledger(topic)
-        self._topic("DELETE", topic, "truncate")
+        until(f"{topic} is truncated", lambda: self._truncated(topic), 30)
         left = set(before) & set(self.ledgers(topic))
         if left:
             raise BrokerError(f"{topic} still has the ledgers {sorted(left)}")
+
+    def _truncated(self, topic: str) -> bool:
+        try:
+            self._topic("DELETE", topic, "truncate")
+        except BrokerError as error:
+            # The readers that come back just now have their cursors closed and opened.
+            assert "Cursor was already closed" not in str(error), str(error)
+            raise
+        return True
 
     def _begin_ledger(self, topic: str) -> None:
         """Loads the topic again, which is all that it needs."""

@@ -279,6 +279,14 @@ Status TaskManager::CheckHeld(const TaskProgress& progress) const {
 
 Status TaskManager::Resume(const std::string& id, bool accept_source) {
   if (stopping_) return RetryError("the server is stopping");
+  {
+    std::lock_guard lock(mutex_);
+    if (!tasks_.contains(id)) return TaskNotFound(id);
+    if (tasks_[id].state == TaskState::kRunning) return TaskHasRunning(id);
+  }
+  CDC_ASSIGN_OR_RETURN(const TaskProgress progress, store_->LoadProgress(id));
+  Status started = CheckHeld(progress);  // not with the mutex held: the log may not answer for long
+
   std::lock_guard lock(mutex_);
   const auto it = tasks_.find(id);
   if (it == tasks_.end()) return TaskNotFound(id);
@@ -290,8 +298,6 @@ Status TaskManager::Resume(const std::string& id, bool accept_source) {
     CDC_RETURN_IF_ERROR(store_->WriteProgress(write));
     LogInfo("task {}: the source's etcd is accepted as it is", id);
   }
-  CDC_ASSIGN_OR_RETURN(const TaskProgress progress, store_->LoadProgress(id));
-  Status started = CheckHeld(progress);
   if (started.ok()) {
     CDC_RETURN_IF_ERROR(store_->UpdateState(id, TaskState::kRunning, ""));
     started = StartTask(&it->second);
@@ -406,9 +412,13 @@ TaskStatus TaskManager::StatusOf(const Task& task) const {
 }
 
 std::map<std::string, TaskProgress> TaskManager::AllProgress() const {
-  std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, task] : tasks_) ids.push_back(id);
+  }
   std::map<std::string, TaskProgress> all;
-  for (const auto& [id, task] : tasks_) {
+  for (const std::string& id : ids) {  // the store may be busy: not with the mutex held
     auto progress = store_->LoadProgress(id);
     if (progress.ok()) all[id] = *std::move(progress);
   }

@@ -254,7 +254,10 @@ bool KafkaLog::Start(TailState* tail) {
   if (tail->subscription) return true;
   if (clock_.Now() < tail->start_at) return false;
   if (tail->consumer == nullptr) tail->consumer = ConsumerFor(tail->topic);
-  if (tail->consumer == nullptr) return false;
+  if (tail->consumer == nullptr) {
+    tail->start_at = clock_.Now() + kLook;
+    return false;
+  }
   tail->subscription =
       std::make_unique<KafkaSubscription>(tail->consumer, tail->topic, FirstOffset(tail->place));
   return true;

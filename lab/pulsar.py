@@ -19,6 +19,7 @@ import pulsar
 from lab import places
 from lab.broker import JAVA, Broker, BrokerError
 from lab.certificates import Certificates, make_certificates
+from lab.waiting import until
 
 SECURITY = ("none", "token", "tls")
 TENANT, NAMESPACE = "public", "default"

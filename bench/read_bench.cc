@@ -87,7 +87,7 @@ Result<double> Seconds(const Arguments& arguments) {
     const auto read = !arguments.kafka.empty()
                           ? DrainKafka(arguments.kafka, arguments.channel, count)
                       : !arguments.pulsar.service_url.empty()
-                          ? DrainWithBarePulsarReader(arguments.pulsar, arguments.channel, count)
+                          ? DrainPulsar(arguments.pulsar, arguments.channel, count)
                           : DrainRocksmq(arguments.folder + "/rocksmq", arguments.channel);
     if (!read.ok()) return read.error();
     if (read->messages != count) return FatalError("the bare loop did not find all messages");

@@ -1,7 +1,9 @@
 """Writers of a chaos run: all kinds of changes, over and over, while the source may vanish.
 
-A write whose answer is lost is neither repeated nor remembered: what counts in the end is what the
-source holds. Keys are never inserted twice into one partition, so that no row may be doubled.
+A write whose answer is lost is not remembered: what counts in the end is what the source holds.
+Keys are never inserted twice into one partition, so that no row may be doubled. Upserts alone are
+repeated: Milvus writes one as two messages, and killed between them it holds the old row beside the
+new one until the next upsert of the key (docs/operations/limits.md).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from lab.timestamps import write_ts
 
 _DIM = 16
 _ONCE = {"retry_times": 0}  # pymilvus repeats a call whose answer is lost: that would double rows
+_UPSERT_TRIES = 120
 _FAILURES = (MilvusException, ServerError, OSError, AssertionError)
 
 
@@ -93,6 +96,19 @@ class Writer(threading.Thread):
         self._next_key += count
         return list(range(self._next_key - count, self._next_key))
 
+    def upsert(self, made: Collection, rows: list[dict[str, Any]], partition: str | None) -> None:
+        """Until the source says yes, at most for a minute or two."""
+        for more in reversed(range(_UPSERT_TRIES)):
+            try:
+                result = made.upsert(rows, partition_name=partition, **_ONCE)
+                self.note("upserted", len(rows), result)
+                return
+            except _FAILURES:
+                if not more:
+                    raise
+                self.written["upserts repeated"] += 1
+                time.sleep(0.5)
+
     def note(self, what: str, count: int, result: Any) -> None:
         self.written[what] += count
         self.last_ts = max(self.last_ts, write_ts(result))
@@ -136,8 +152,7 @@ class RowsWriter(Writer):
             if self.kind == "partition_key":  # another value would leave the old row where it is
                 for row in rows:
                     row["text"] = self._text_of(row["id"])
-            result = self._collection.upsert(rows, partition_name=partition, **_ONCE)
-            self.note("upserted", len(keys), result)
+            self.upsert(self._collection, rows, partition)
         self.pause(0.1, 0.7)
 
     def _insert(self, made: Collection, partition: str | None, count: int) -> None:
@@ -190,7 +205,7 @@ class ChurnWriter(Writer):
         made.create_partition("extra")
         more = self.new_keys(30)
         self.note("inserted", 30, made.insert(self.rows(more), partition_name="extra", **_ONCE))
-        self.note("upserted", 10, made.upsert(self.rows(keys[:10]), **_ONCE))
+        self.upsert(made, self.rows(keys[:10]), None)
         self.note("deleted", 10, made.delete(keys_expression("id", keys[10:20]), **_ONCE))
         utility.create_alias(name, f"{name}_alias", using=using)
         if self.random.random() < 0.4:

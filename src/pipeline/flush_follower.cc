@@ -33,7 +33,6 @@ void FlushFollower::Read() {
     }));
   }
   reader_->Read(alive_.Guard([this](Result<std::vector<Operation>> read) {
-    reading_ = false;
     ++reads_;
     if (!read.ok()) {
       if (read.error().kind == ErrorKind::kPositionGone) {
@@ -45,9 +44,14 @@ void FlushFollower::Read() {
         return;
       }
       SetTrouble(&read.error());
-      executor_->PostAfter(backoff_.Next(), alive_.Guard([this] { Read(); }));
+      // Until then it counts as reading: Continue() comes with every checkpoint.
+      executor_->PostAfter(backoff_.Next(), alive_.Guard([this] {
+        reading_ = false;
+        Read();
+      }));
       return;
     }
+    reading_ = false;
     SetTrouble(nullptr);
     backoff_.Reset();
     for (Operation& operation : *read) queue_.push_back(std::move(operation));

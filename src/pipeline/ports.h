@@ -75,7 +75,6 @@ class OperationSource {
  public:
   virtual ~OperationSource() = default;
   virtual std::unique_ptr<OperationReader> Open(LogPosition from) = 0;
-  virtual void Latest(Callback<Result<LogPosition>> done) = 0;
 };
 
 // ---- the source's metadata ------------------------------------------------------------------

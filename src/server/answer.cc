@@ -5,6 +5,8 @@
 
 #include "base/base64.h"
 #include "base/wire.h"
+#include "client/milvus/message_codec.h"
+#include "client/pulsar/pulsar_id.h"
 
 namespace cdc {
 namespace {
@@ -46,17 +48,7 @@ json ProgressOf(const TaskStatus& task) {
 
 // A message id as the log's Milvus writes it.
 std::string IdBytes(const LogId& id, LogKind log) {
-  if (log == LogKind::kPulsar) {
-    WireWriter pulsar;  // MessageIdData
-    pulsar.Varint(1, id.major);
-    pulsar.Varint(2, id.minor);
-    pulsar.Varint(3, 0);  // partition
-    pulsar.Varint(4, 0);  // index in its batch
-    return pulsar.Take();
-  }
-  std::string bytes(8, '\0');
-  for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(id.minor >> (8 * i));
-  return bytes;
+  return log == LogKind::kPulsar ? EncodePulsarId(id) : EncodeNumericId(id);
 }
 
 json PositionToJson(LogKind log, CollectionId collection, const std::string& channel,

@@ -63,14 +63,14 @@ Result<std::shared_ptr<RawLog>> OpenLogOf(const SourceConfig& config) {
   return FatalError("no such log");
 }
 
-// Waits for what an asynchronous question is answered; nullopt: not in time.
+// Waits for the answer to an asynchronous question; `late` when it does not come in time.
 template <typename T>
-std::optional<Result<T>> WaitFor(Duration timeout,
-                                 const std::function<void(std::function<void(Result<T>)>)>& ask) {
+Result<T> WaitFor(Duration timeout, const Error& late,
+                  const std::function<void(std::function<void(Result<T>)>)>& ask) {
   auto promise = std::make_shared<std::promise<Result<T>>>();
   auto future = promise->get_future();
   ask([promise](Result<T> answer) { promise->set_value(std::move(answer)); });
-  if (future.wait_for(timeout) != std::future_status::ready) return std::nullopt;
+  if (future.wait_for(timeout) != std::future_status::ready) return late;
   return future.get();
 }
 
@@ -114,18 +114,16 @@ Result<std::map<std::string, LogPosition>> SourceRuntime::LatestPositions(
     const std::set<std::string>& channels, Duration timeout) const {
   std::vector<std::string> topics(channels.begin(), channels.end());
   topics.push_back(config_.replicate_channel);
-  auto answer = WaitFor<std::map<std::string, LogPosition>>(
-      timeout, [&](auto done) { log_->Latest(std::move(topics), std::move(done)); });
-  if (!answer) return NoAnswer();
-  return *std::move(answer);
+  return WaitFor<std::map<std::string, LogPosition>>(timeout, NoAnswer(), [&](auto done) {
+    log_->Latest(std::move(topics), std::move(done));
+  });
 }
 
 Result<std::map<std::string, HeldLog>> SourceRuntime::Held(
     std::map<std::string, LogPosition> places, Duration timeout) const {
-  auto answer = WaitFor<std::map<std::string, HeldLog>>(
-      timeout, [&](auto done) { log_->Held(std::move(places), std::move(done)); });
-  if (!answer) return NoAnswer();
-  return *std::move(answer);
+  return WaitFor<std::map<std::string, HeldLog>>(timeout, NoAnswer(), [&](auto done) {
+    log_->Held(std::move(places), std::move(done));
+  });
 }
 
 Result<std::map<std::string, Timestamp>> SourceRuntime::OldestHeld(

@@ -281,8 +281,9 @@ Status TaskManager::Resume(const std::string& id, bool accept_source) {
   if (stopping_) return RetryError("the server is stopping");
   {
     std::lock_guard lock(mutex_);
-    if (!tasks_.contains(id)) return TaskNotFound(id);
-    if (tasks_[id].state == TaskState::kRunning) return TaskHasRunning(id);
+    const auto known = tasks_.find(id);
+    if (known == tasks_.end()) return TaskNotFound(id);
+    if (known->second.state == TaskState::kRunning) return TaskHasRunning(id);
   }
   CDC_ASSIGN_OR_RETURN(const TaskProgress progress, store_->LoadProgress(id));
   Status started = CheckHeld(progress);  // not with the mutex held: the log may not answer for long

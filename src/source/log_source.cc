@@ -132,15 +132,6 @@ class DecodingOperationReader final : public OperationReader {
 
 using LatestResult = Result<std::map<std::string, LogPosition>>;
 
-// Asks for the newest positions and answers on the executor while `alive` lives.
-void AskLatest(RawLog* log, Executor* executor, const Alive& alive, std::vector<std::string> topics,
-               Callback<LatestResult> done) {
-  auto deliver = alive.Guard(std::move(done));
-  log->Latest(std::move(topics), [executor, deliver](LatestResult result) {
-    executor->Post([deliver, result = std::move(result)]() mutable { deliver(std::move(result)); });
-  });
-}
-
 class DecodingLogSource final : public LogSource {
  public:
   DecodingLogSource(std::shared_ptr<RawLog> log, Executor* executor)
@@ -150,7 +141,11 @@ class DecodingLogSource final : public LogSource {
     return std::make_unique<ChangeReader>(log_, channel, from, executor_);
   }
   void Latest(std::vector<std::string> channels, Callback<LatestResult> done) override {
-    AskLatest(log_.get(), executor_, alive_, std::move(channels), std::move(done));
+    auto deliver = alive_.Guard(std::move(done));
+    log_->Latest(std::move(channels), [executor = executor_, deliver](LatestResult result) {
+      executor->Post(
+          [deliver, result = std::move(result)]() mutable { deliver(std::move(result)); });
+    });
   }
   Result<LogId> DecodeId(const std::string& bytes) const override { return log_->DecodeId(bytes); }
 
@@ -168,19 +163,11 @@ class DecodingOperationSource final : public OperationSource {
   std::unique_ptr<OperationReader> Open(LogPosition from) override {
     return std::make_unique<DecodingOperationReader>(log_, topic_, from, executor_);
   }
-  void Latest(Callback<Result<LogPosition>> done) override {
-    AskLatest(log_.get(), executor_, alive_, {topic_},
-              [topic = topic_, done = std::move(done)](LatestResult positions) {
-                if (!positions.ok()) return done(positions.error());
-                done((*positions)[topic]);
-              });
-  }
 
  private:
   const std::shared_ptr<RawLog> log_;
   const std::string topic_;
   Executor* const executor_;
-  Alive alive_;
 };
 
 }  // namespace

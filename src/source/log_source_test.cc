@@ -183,13 +183,6 @@ TEST_F(LogSourceTest, OperationsAreReadOnEvenWhenOneIsUnreadable) {
   EXPECT_TRUE(got[1].is_flush);
   EXPECT_EQ(got[1].database, "db");
   EXPECT_EQ(got[1].collections, std::vector<std::string>{"coll"});
-  std::optional<LogPosition> latest;
-  operations->Latest([&](Result<LogPosition> result) { latest = *result; });
-  log_->latest(
-      std::map<std::string, LogPosition>{{"c-replicate-msg", {LogPosition::Kind::kAfter, {0, 9}}}});
-  executor_.RunAll();
-  ASSERT_TRUE(latest);
-  EXPECT_EQ(latest->id.minor, 9U);
 }
 
 }  // namespace

@@ -6,8 +6,7 @@
 //
 // Per entry {"id", "size", "crc" (CRC-32), "streaming"}; per error {"error", "retry", "gone"}: one
 // that may pass is tried again, any other ends the program with code 1. `--latest` and
-// `--held PLACE` print the answers of those calls instead, `--drain` how fast all is read, `--bare`
-// the same for the client library alone. Interrupted by SIGTERM at any time.
+// `--held PLACE` print the answers of those calls instead. Interrupted by SIGTERM at any time.
 #include <CLI/CLI.hpp>
 #include <boost/crc.hpp>
 #include <cstdio>
@@ -17,7 +16,6 @@
 
 #include "base/log.h"
 #include "client/kafka/kafka_log.h"
-#include "client/pulsar/pulsar_bare_reader.h"
 #include "client/pulsar/pulsar_log.h"
 #include "client/rocksmq/rocksmq_log.h"
 
@@ -37,7 +35,7 @@ struct Options {
   size_t read_bytes = 1 << 20;
   uint64_t count = UINT64_MAX;
   int patience = 10;
-  bool until_end = false, latest = false, drain = false, bare = false, verbose = false;
+  bool until_end = false, latest = false, verbose = false;
 };
 
 void Print(const Json& line) {
@@ -127,45 +125,26 @@ int Read(RawLog* log, const Options& options) {
   const auto from = ParseLogPosition(options.from);
   if (!from.ok()) return 2;
   std::optional<LogId> end;
-  if (options.until_end || options.drain) {
+  if (options.until_end) {
     const auto latest = Latest(log, options);
     if (!latest.ok()) return 1;
     if (latest->at(topic).kind == LogPosition::Kind::kEarliest) return 0;
     end = latest->at(topic).id;
   }
-  const SystemClock clock;
-  const TimePoint begin = clock.Now();
   uint64_t messages = 0;
-  uint64_t bytes = 0;
   bool ended = false;
-  {
-    const auto tail = log->Open(topic, *from);
-    while (!ended && messages < options.count) {
-      const auto entries =
-          Insist<std::vector<RawEntry>>([&](auto done) { tail->Read(options.read_bytes, done); });
-      if (!entries.ok()) return 1;
-      for (const RawEntry& entry : *entries) {
-        if (messages == options.count) break;
-        if (!options.drain) PrintEntry(entry);
-        ++messages;
-        bytes += entry.payload->size();
-        ended = end && entry.id >= *end;
-      }
+  const auto tail = log->Open(topic, *from);
+  while (!ended && messages < options.count) {
+    const auto entries =
+        Insist<std::vector<RawEntry>>([&](auto done) { tail->Read(options.read_bytes, done); });
+    if (!entries.ok()) return 1;
+    for (const RawEntry& entry : *entries) {
+      if (messages == options.count) break;
+      PrintEntry(entry);
+      ++messages;
+      ended = end && entry.id >= *end;
     }
   }
-  const double seconds = std::chrono::duration<double>(clock.Now() - begin).count();
-  if (options.drain) Print({{"messages", messages}, {"bytes", bytes}, {"seconds", seconds}});
-  return 0;
-}
-
-int DrainBare(const Options& options) {
-  const auto count =
-      DrainWithBarePulsarReader(options.pulsar, options.topics.front(), options.count);
-  if (!count.ok()) {
-    PrintError(count.error());
-    return 1;
-  }
-  Print({{"messages", count->messages}, {"bytes", count->bytes}, {"seconds", count->seconds}});
   return 0;
 }
 
@@ -189,8 +168,6 @@ void Define(CLI::App* app, Options* options) {
   app->add_option("--held", options->held, "a place as for --from");
   app->add_flag("--until-end", options->until_end);
   app->add_flag("--latest", options->latest);
-  app->add_flag("--drain", options->drain);
-  app->add_flag("--bare", options->bare);
   app->add_flag("--verbose", options->verbose);
 }
 
@@ -201,7 +178,6 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   options.pulsar.patience = std::chrono::seconds(options.patience);
   InitLog(options.verbose ? LogLevel::kDebug : LogLevel::kInfo, "");
-  if (options.bare) return DrainBare(options);
   const auto log = OpenLog(options);
   if (!log.ok()) {
     PrintError(log.error());

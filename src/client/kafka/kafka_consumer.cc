@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
+#include <set>
 #include <utility>
 
 #include "base/format.h"
@@ -182,10 +182,10 @@ Result<std::map<std::string, Watermarks>> KafkaConsumer::Query(
   const rd_kafka_metadata_t* metadata = nullptr;
   rd_kafka_resp_err_t error = rd_kafka_metadata(handle_, 0, nullptr, &metadata, Millis(timeout));
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(error);
-  std::map<std::string, Watermarks> all;
+  std::set<std::string> all;
   for (int i = 0; i < metadata->topic_cnt; ++i) {
     const rd_kafka_metadata_topic& topic = metadata->topics[i];
-    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) all[topic.topic];
+    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) all.insert(topic.topic);
     if (topic.err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) error = topic.err;
   }
   rd_kafka_metadata_destroy(metadata);
@@ -205,8 +205,7 @@ Result<std::map<std::string, Watermarks>> KafkaConsumer::Query(
 
 KafkaSubscription::KafkaSubscription(KafkaConsumer* consumer, const std::string& topic,
                                      int64_t offset)
-    : topic_name_(topic),
-      topic_(rd_kafka_topic_new(consumer->handle(), topic.c_str(), nullptr)),
+    : topic_(rd_kafka_topic_new(consumer->handle(), topic.c_str(), nullptr)),
       queue_(rd_kafka_queue_new(consumer->handle())),
       next_(offset) {
   if (consumer->wake() >= 0) {

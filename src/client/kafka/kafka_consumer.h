@@ -87,7 +87,6 @@ class KafkaSubscription {
  private:
   void Refill();
 
-  const std::string topic_name_;
   rd_kafka_topic_s* topic_ = nullptr;
   rd_kafka_queue_s* queue_ = nullptr;
   bool started_ = false;

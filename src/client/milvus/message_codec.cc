@@ -75,31 +75,24 @@ Status WalkBody(const LogId& id, std::string_view payload) {
   return OkStatus();
 }
 
-// One varint that is repeated, as Milvus writes the timestamps of rows: read once.
+// The timestamps of rows, which Milvus writes all equal: each value is read once for its run.
 bool ReadTimestamps(const WireReader& reader, Timestamp* highest, size_t* count) {
+  if (reader.type() == WireType::kVarint) {
+    ++*count;
+    *highest = std::max(*highest, reader.number());
+    return true;
+  }
   std::string_view left = reader.bytes();
-  if (reader.type() == WireType::kBytes) {
+  while (!left.empty()) {
     size_t size = 0;
-    uint64_t first = 0;
-    if (!left.empty() && !ReadVarint(left, &size, &first)) return false;
+    uint64_t ts = 0;
+    if (!ReadVarint(left, &size, &ts)) return false;
+    *highest = std::max(*highest, ts);
     const std::string_view same = left.substr(0, size);
-    while (!left.empty() && left.starts_with(same)) {
+    while (left.starts_with(same)) {
       left.remove_prefix(size);
       ++*count;
     }
-    *highest = std::max(*highest, first);
-    if (left.empty()) return true;
-  }
-  const auto take = [&](uint64_t ts) {
-    ++*count;
-    *highest = std::max(*highest, ts);
-  };
-  if (reader.type() == WireType::kVarint) return ForEachVarint(reader, take);
-  size_t at = 0;
-  uint64_t ts = 0;
-  while (at < left.size()) {
-    if (!ReadVarint(left, &at, &ts)) return false;
-    take(ts);
   }
   return reader.type() == WireType::kBytes;
 }
@@ -289,6 +282,12 @@ Result<LogId> DecodeNumericId(const std::string& bytes) {
   LogId id;
   for (size_t i = 8; i > 0; --i) id.minor = (id.minor << 8) | static_cast<uint8_t>(bytes[i - 1]);
   return id;
+}
+
+std::string EncodeNumericId(const LogId& id) {
+  std::string bytes(8, '\0');
+  for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(id.minor >> (8 * i));
+  return bytes;
 }
 
 }  // namespace cdc

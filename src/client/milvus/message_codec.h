@@ -38,6 +38,7 @@ Result<Operation> DecodeOperation(LogId id, const std::string& payload);
 
 // Decodes a message id as RocksMQ and Kafka write it into etcd: 8 bytes, little endian.
 Result<LogId> DecodeNumericId(const std::string& bytes);
+std::string EncodeNumericId(const LogId& id);
 
 // ---- primary keys --------------------------------------------------------------------------
 

@@ -400,6 +400,7 @@ TEST(MessageCodec, AnImportNamesItsCollection) {
 TEST(MessageCodec, DecodesNumericIds) {
   EXPECT_EQ(DecodeNumericId(std::string("\x01\x02\0\0\0\0\0\0", 8))->minor, 0x201U);
   EXPECT_FALSE(DecodeNumericId("short").ok());
+  EXPECT_EQ(EncodeNumericId({0, 0x0201}), std::string("\x01\x02\0\0\0\0\0\0", 8));
 }
 
 }  // namespace

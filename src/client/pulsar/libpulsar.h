@@ -28,6 +28,7 @@ struct ReaderConfiguration;
 // pulsar_result, the values that we tell apart.
 enum Code : int {
   kOk = 0,
+  kUnknownError = 1,
   kTimeout = 3,
   kLookupError = 4,
   kConnectError = 5,

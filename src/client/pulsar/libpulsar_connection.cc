@@ -49,6 +49,10 @@ std::pair<ErrorKind, std::string_view> Meaning(Code code) {
       return {ErrorKind::kNotFound, "there is no such topic, namespace or tenant"};
     case libpulsar::kInvalidTopicName:
       return {ErrorKind::kInvalid, "no valid topic name"};
+    case libpulsar::kUnknownError:
+      // Seen after a broker came back without its bookie (Pulsar issue 23654).
+      return {ErrorKind::kUnavailable,
+              "the broker cannot read the topic; if it stays so, unload the topic there"};
     default:
       return {ErrorKind::kOther, ""};
   }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr uint32_t kLedger = 1;
 constexpr uint32_t kEntry = 2;
+constexpr uint32_t kPartition = 3;
 constexpr uint32_t kBatchIndex = 4;
 constexpr uint32_t kBatchSize = 6;
 
@@ -39,6 +40,15 @@ Result<PulsarMessageId> DecodePulsarMessageId(std::string_view bytes) {
     return CorruptError("a message id of Pulsar that names no message");
   }
   return PulsarMessageId{{*ledger, *entry}, batch_index > 0 || batch_size > 1};
+}
+
+std::string EncodePulsarId(const LogId& id) {
+  WireWriter writer;
+  writer.Varint(kLedger, id.major);
+  writer.Varint(kEntry, id.minor);
+  writer.Varint(kPartition, 0);
+  writer.Varint(kBatchIndex, 0);
+  return writer.Take();
 }
 
 std::string EncodePulsarIdBefore(const LogId& id) {

@@ -17,6 +17,8 @@ struct PulsarMessageId {
 
 // Corrupt: not such a message, or without ledger or entry (as "earliest" and "latest" are).
 Result<PulsarMessageId> DecodePulsarMessageId(std::string_view bytes);
+// As Milvus 2.3 writes it into etcd.
+std::string EncodePulsarId(const LogId& id);
 // The id before `id` in its ledger, for readers, which begin behind what they are given. Pulsar
 // counts entries from 0; the place before entry 0 is entry -1.
 std::string EncodePulsarIdBefore(const LogId& id);

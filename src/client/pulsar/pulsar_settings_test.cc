@@ -53,6 +53,7 @@ TEST(PulsarId, RefusesWhatNamesNoMessage) {
 
 TEST(PulsarId, TheIdBefore) {
   EXPECT_EQ(EncodePulsarIdBefore({7, 1}), "\x08\x07\x10\x00"s);
+  EXPECT_EQ(EncodePulsarId({7, 1}), "\x08\x07\x10\x01\x18\x00\x20\x00"s);
   // -1 as a varint.
   EXPECT_EQ(EncodePulsarIdBefore({7, 0}), "\x08\x07\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s);
 }

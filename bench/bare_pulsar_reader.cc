@@ -1,14 +1,13 @@
-#include "client/pulsar/pulsar_bare_reader.h"
-
 #include <future>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/format.h"
+#include "bench/bare_readers.h"
 #include "client/pulsar/libpulsar.h"
 #include "client/pulsar/libpulsar_connection.h"
 
-namespace cdc {
+namespace cdc::bench {
 namespace {
 
 using Opened = std::pair<libpulsar::Code, libpulsar::Reader*>;
@@ -42,8 +41,8 @@ void Close(const libpulsar::Functions& lib, libpulsar::Client* client) {
 
 }  // namespace
 
-Result<BareCount> DrainWithBarePulsarReader(const PulsarOptions& options, const std::string& topic,
-                                            uint64_t messages) {
+Result<BareCount> DrainPulsar(const PulsarOptions& options, const std::string& topic,
+                              uint64_t messages) {
   CDC_ASSIGN_OR_RETURN(const libpulsar::Functions* lib, libpulsar::Load(options.library));
   CDC_ASSIGN_OR_RETURN(libpulsar::Client * client, MakePulsarClient(lib, options));
   const SystemClock clock;
@@ -65,4 +64,4 @@ Result<BareCount> DrainWithBarePulsarReader(const PulsarOptions& options, const 
   return count;
 }
 
-}  // namespace cdc
+}  // namespace cdc::bench

@@ -61,8 +61,9 @@ Result<BareCount> DrainRocksmq(const std::string& path, const std::string& topic
   const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}));
   BareCount read;
   for (it->Seek(topic + "/"); it->Valid() && it->key().starts_with(topic + "/"); it->Next()) {
+    const std::string message = it->value().ToString();
     ++read.messages;
-    read.bytes += it->value().size();
+    read.bytes += message.size();
   }
   read.seconds = Since(begin);
   return read;

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build" / "release" / "read_bench"
 PAIRS = 7
 # Rows in all, bytes of a message.
-SIZES = {"64 KiB": (1_500_000, 65_536), "single rows": (500_000, 600)}
+SIZES = {"64 KiB": (1_500_000, 65_536), "4 KiB": (1_000_000, 4_096), "single rows": (500_000, 600)}
 
 
 def messages(file: Path) -> Iterator[bytes]:

@@ -123,12 +123,11 @@ void WireWriter::PackedRepeat(uint32_t field, uint64_t value, size_t count) {
 
 void Slices::Append(std::string bytes) {
   if (bytes.empty()) return;
-  auto owner = std::make_shared<const std::string>(std::move(bytes));
-  const std::string_view view = *owner;
-  Append(std::move(owner), view);
+  size_ += bytes.size();
+  pieces_.push_back(Slice::Own(std::move(bytes)));
 }
 
-void Slices::Append(std::shared_ptr<const std::string> owner, std::string_view bytes) {
+void Slices::Append(std::shared_ptr<const void> owner, std::string_view bytes) {
   if (bytes.empty()) return;
   size_ += bytes.size();
   pieces_.push_back({std::move(owner), bytes});

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/slice.h"
+
 namespace cdc {
 
 enum class WireType : uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
@@ -101,17 +103,11 @@ class WireWriter {
 
 size_t VarintSize(uint64_t value);
 
-// A run of bytes kept alive by its owner.
-struct Slice {
-  std::shared_ptr<const std::string> owner;
-  std::string_view bytes;
-};
-
 // A sequence of slices that stand for their concatenation. Copies share the bytes.
 class Slices {
  public:
   void Append(std::string bytes);
-  void Append(std::shared_ptr<const std::string> owner, std::string_view bytes);
+  void Append(std::shared_ptr<const void> owner, std::string_view bytes);
   void Append(const Slices& other);
 
   const std::vector<Slice>& pieces() const { return pieces_; }

@@ -103,18 +103,18 @@ TEST(Wire, VarintSizeIsWhatIsWritten) {
 }
 
 TEST(Slices, ShareTheirBytes) {
-  const auto owner = std::make_shared<const std::string>("hello world");
+  const auto owner = Slice::Own("hello world");
   Slices slices;
-  slices.Append(owner, std::string_view(*owner).substr(6));
+  slices.Append(owner.owner, owner.bytes.substr(6));
   slices.Append(std::string("!"));
-  slices.Append(owner, {});
+  slices.Append(owner.owner, {});
   Slices all;
   all.Append(std::string("> "));
   all.Append(slices);
   EXPECT_EQ(all.Join(), "> world!");
   EXPECT_EQ(all.size(), 8U);
   EXPECT_EQ(all.pieces().size(), 3U);
-  EXPECT_EQ(all.pieces()[1].bytes.data(), owner->data() + 6);
+  EXPECT_EQ(all.pieces()[1].bytes.data(), owner.bytes.data() + 6);
 }
 
 }  // namespace

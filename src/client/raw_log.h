@@ -16,13 +16,14 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/slice.h"
 #include "model/position.h"
 
 namespace cdc {
 
 struct RawEntry {
   LogId id;
-  std::shared_ptr<const std::string> payload;
+  Slice payload;
   // Carries the property "_v" (RocksMQ has it inside the payload): written by the streaming service
   // of Milvus 2.6, in another format.
   bool streaming = false;

@@ -5,11 +5,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/slice.h"
 #include "model/ids.h"
 #include "model/position.h"
 #include "model/timestamp.h"
@@ -38,10 +38,10 @@ struct Change {
   PartitionId partition_id = 0;  // kAllPartitions in a delete that names none
   int32_t shard = -1;            // index of the vchannel; -1 for TimeTick and drops
   uint64_t num_rows = 0;
-  std::shared_ptr<const std::string> payload;  // the whole message as the log holds it
+  Slice payload;  // the whole message as the log holds it
 
   // Bytes charged to a quota while this change is held.
-  size_t MemoryUsage() const { return sizeof(*this) + (payload ? payload->size() : 0); }
+  size_t MemoryUsage() const { return sizeof(*this) + payload.bytes.size(); }
 };
 
 // One metadata operation that leaves no state in etcd (a flush), from the operation topic.

@@ -225,7 +225,7 @@ bool Channel::PumpFront() {
     return true;
   }
   Change light = moved;
-  light.payload = nullptr;
+  light.payload = {};
   const bool replay = moved.ts <= start_.fence;
   host_->OnDelivered(this, light, replay);
   sent_.Put(token, Sent{std::move(light), bytes});

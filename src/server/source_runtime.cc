@@ -114,16 +114,14 @@ Result<std::map<std::string, LogPosition>> SourceRuntime::LatestPositions(
     const std::set<std::string>& channels, Duration timeout) const {
   std::vector<std::string> topics(channels.begin(), channels.end());
   topics.push_back(config_.replicate_channel);
-  return WaitFor<std::map<std::string, LogPosition>>(timeout, NoAnswer(), [&](auto done) {
-    log_->Latest(std::move(topics), std::move(done));
-  });
+  return WaitFor<std::map<std::string, LogPosition>>(
+      timeout, NoAnswer(), [&](auto done) { log_->Latest(std::move(topics), std::move(done)); });
 }
 
 Result<std::map<std::string, HeldLog>> SourceRuntime::Held(
     std::map<std::string, LogPosition> places, Duration timeout) const {
-  return WaitFor<std::map<std::string, HeldLog>>(timeout, NoAnswer(), [&](auto done) {
-    log_->Held(std::move(places), std::move(done));
-  });
+  return WaitFor<std::map<std::string, HeldLog>>(
+      timeout, NoAnswer(), [&](auto done) { log_->Held(std::move(places), std::move(done)); });
 }
 
 Result<std::map<std::string, Timestamp>> SourceRuntime::OldestHeld(

@@ -1,5 +1,7 @@
 #include "source/log_source.h"
 
+#include <iterator>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -12,11 +14,12 @@ namespace {
 
 constexpr size_t kOperationBytes = 1 << 20;
 
-// What one read of the raw log became: messages, and what stopped them.
+// What one read of the raw log became: messages, and what stopped them; never neither.
 template <typename T>
 struct Decoded {
   std::vector<T> items;
   std::optional<Error> error;
+  size_t bytes = 0;
 };
 
 Decoded<Change> DecodeChanges(const std::string& channel, Result<std::vector<RawEntry>> entries) {
@@ -27,6 +30,7 @@ Decoded<Change> DecodeChanges(const std::string& channel, Result<std::vector<Raw
   }
   decoded.items.reserve(entries->size());
   for (RawEntry& entry : *entries) {
+    decoded.bytes += entry.payload.bytes.size();
     Result<Change> change = entry.streaming ? StreamingFormatError(entry.id)
                                             : DecodeMessage(entry.id, std::move(entry.payload));
     if (!change.ok()) {
@@ -47,7 +51,7 @@ Decoded<Operation> DecodeOperations(const std::string& topic,
   }
   for (const RawEntry& entry : *entries) {
     Result<Operation> operation = entry.streaming ? StreamingFormatError(entry.id)
-                                                  : DecodeOperation(entry.id, *entry.payload);
+                                                  : DecodeOperation(entry.id, entry.payload.bytes);
     if (operation.ok()) {
       decoded.items.push_back(*std::move(operation));
       continue;
@@ -60,47 +64,119 @@ Decoded<Operation> DecodeOperations(const std::string& topic,
   return decoded;
 }
 
-// Brings what `decode` makes of a raw read to the executor. Lives on the executor.
+// What a reader on the executor and the log's thread share. The log's thread reads on while the
+// executor works, until enough lies ready; the executor takes all of it at once. To wake up a
+// thread costs as much as to read 100 KiB, so neither waits for the other without need.
+template <typename T>
+class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
+ public:
+  using Decode = Decoded<T> (*)(const std::string&, Result<std::vector<RawEntry>>);
+
+  ReadAhead(std::string channel, Decode decode, std::unique_ptr<RawTail> tail)
+      : channel_(std::move(channel)), decode_(decode), tail_(std::move(tail)) {}
+
+  // All that lies ready, half of `max_bytes` and one read at most. If there is nothing, `arrived`
+  // is called on the log's thread when it is worth asking again.
+  std::optional<Decoded<T>> Take(size_t max_bytes, std::function<void()> arrived) {
+    const std::lock_guard lock(mutex_);
+    max_bytes_ = max_bytes;
+    std::optional<Decoded<T>> taken = std::exchange(ready_, std::nullopt);
+    if (!taken) arrived_ = std::move(arrived);
+    // After an error the reader's user decides when to try again.
+    if (!taken || !taken->error) ReadMore();
+    return taken;
+  }
+
+  void Stop() {
+    std::unique_ptr<RawTail> tail;
+    const std::lock_guard lock(mutex_);
+    tail.swap(tail_);
+    arrived_ = nullptr;
+    ready_.reset();
+  }
+
+ private:
+  void ReadMore() {
+    if (reading_ || !tail_) return;
+    if (ready_ && (ready_->error || ready_->bytes >= max_bytes_ / 2)) return;
+    reading_ = true;
+    tail_->Read(max_bytes_,
+                [self = this->shared_from_this()](Result<std::vector<RawEntry>> entries) {
+                  self->Arrive(self->decode_(self->channel_, std::move(entries)));
+                });
+  }
+
+  void Arrive(Decoded<T> read) {
+    const std::lock_guard lock(mutex_);
+    reading_ = false;
+    if (!tail_) return;
+    if (!ready_) {
+      ready_ = std::move(read);
+    } else {
+      ready_->items.insert(ready_->items.end(), std::make_move_iterator(read.items.begin()),
+                           std::make_move_iterator(read.items.end()));
+      ready_->error = std::move(read.error);
+      ready_->bytes += read.bytes;
+    }
+    ReadMore();
+    if (arrived_) std::exchange(arrived_, nullptr)();
+  }
+
+  const std::string channel_;
+  const Decode decode_;
+  std::mutex mutex_;
+  std::unique_ptr<RawTail> tail_;  // nullptr: stopped
+  bool reading_ = false;
+  size_t max_bytes_ = 0;
+  std::optional<Decoded<T>> ready_;
+  std::function<void()> arrived_;
+};
+
+// Brings what `decode` makes of raw reads to the executor. Lives there.
 template <typename T>
 class DecodingReader {
  public:
   using Done = Callback<Result<std::vector<T>>>;
-  using Decode = Decoded<T> (*)(const std::string&, Result<std::vector<RawEntry>>);
 
   DecodingReader(std::shared_ptr<RawLog> log, std::string channel, LogPosition from,
-                 Executor* executor, Decode decode)
-      : log_(std::move(log)),
-        channel_(std::move(channel)),
-        executor_(executor),
-        decode_(decode),
-        tail_(log_->Open(channel_, from)) {}
+                 Executor* executor, typename ReadAhead<T>::Decode decode)
+      : log_(std::move(log)), executor_(executor) {
+    auto tail = log_->Open(channel, from);
+    ahead_ = std::make_shared<ReadAhead<T>>(std::move(channel), decode, std::move(tail));
+  }
+  ~DecodingReader() { ahead_->Stop(); }
 
   void Read(size_t max_bytes, Done done) {
-    if (broken_) {
-      executor_->Post(alive_.Guard([error = *broken_, done = std::move(done)] { done(error); }));
-      return;
-    }
-    auto deliver = alive_.Guard([this, done = std::move(done)](Decoded<T> decoded) {
-      if (!decoded.error) return done(std::move(decoded.items));
-      const Error error = *std::move(decoded.error);
-      if (error.disposition == Disposition::kCorrupt) broken_ = error;
-      if (decoded.items.empty()) return done(error);
-      done(std::move(decoded.items));
-    });
-    tail_->Read(max_bytes, [executor = executor_, channel = channel_, decode = decode_,
-                            deliver](Result<std::vector<RawEntry>> entries) {
-      auto decoded = std::make_shared<Decoded<T>>(decode(channel, std::move(entries)));
-      executor->Post([deliver, decoded]() mutable { deliver(std::move(*decoded)); });
-    });
+    done_ = std::move(done);
+    max_bytes_ = max_bytes;
+    executor_->Post(alive_.Guard([this] { Look(); }));
   }
 
  private:
-  const std::shared_ptr<RawLog> log_;  // outlives tail_
-  const std::string channel_;
+  void Look() {
+    if (error_) return FinishWithError();
+    std::optional<Decoded<T>> read = ahead_->Take(
+        max_bytes_,
+        [executor = executor_, look = alive_.Guard([this] { Look(); })] { executor->Post(look); });
+    if (!read) return;
+    // What stopped the reading comes after what was read before it.
+    error_ = std::move(read->error);
+    if (!read->items.empty()) return Finish(std::move(read->items));
+    FinishWithError();
+  }
+  void FinishWithError() {
+    const Error error = *error_;
+    if (error.disposition != Disposition::kCorrupt) error_.reset();
+    Finish(error);
+  }
+  void Finish(Result<std::vector<T>> result) { std::exchange(done_, nullptr)(std::move(result)); }
+
+  const std::shared_ptr<RawLog> log_;  // outlives the tail
   Executor* const executor_;
-  const Decode decode_;
-  const std::unique_ptr<RawTail> tail_;
-  std::optional<Error> broken_;
+  std::shared_ptr<ReadAhead<T>> ahead_;
+  size_t max_bytes_ = 0;
+  Done done_;                   // of the Read in progress
+  std::optional<Error> error_;  // to be told; a corrupt message stays so
   Alive alive_;
 };
 

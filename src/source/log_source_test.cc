@@ -55,7 +55,7 @@ struct FakeLog final : RawLog {
 };
 
 RawEntry Entry(uint64_t id, std::string payload) {
-  return {{0, id}, std::make_shared<const std::string>(std::move(payload))};
+  return {{0, id}, Slice::Own(std::move(payload))};
 }
 RawEntry Tick(uint64_t id) {
   return Entry(id, EncodeTimeTick(id * 10).Join());
@@ -70,6 +70,7 @@ class LogSourceTest : public testing::Test {
       ++calls_;
       result_ = std::move(changes);
     });
+    executor_.RunAll();
   }
 
   ManualExecutor executor_;
@@ -150,6 +151,46 @@ TEST_F(LogSourceTest, ADestroyedReaderNeverCallsBack) {
   EXPECT_EQ(calls_, 0);
 }
 
+TEST_F(LogSourceTest, ReadsOnWhileTheExecutorIsBusy) {
+  const auto reader = Open();
+  Read(reader.get());
+  log_->Answer(std::vector<RawEntry>{Tick(1)});
+  ASSERT_TRUE(log_->read) << "the log is idle though the executor has not taken the first read";
+  log_->Answer(std::vector<RawEntry>{Tick(2)});
+  executor_.RunAll();
+  ASSERT_EQ(calls_, 1);
+  EXPECT_EQ((*result_)->size(), 2U) << "all that lay ready comes at once";
+}
+
+TEST_F(LogSourceTest, WhatLiesReadyIsBounded) {
+  const auto reader = Open();
+  Read(reader.get());  // 1,000 bytes
+  int reads = 0;
+  for (uint64_t id = 1; log_->read && id < 100; ++id, ++reads) {
+    WireWriter unknown;
+    unknown.Bytes(15, std::string(200, 'x'));
+    log_->Answer(std::vector<RawEntry>{Entry(id, EncodeTimeTick(id).Join() + unknown.Take())});
+  }
+  EXPECT_GT(reads, 1);
+  EXPECT_LE(reads, 3);
+}
+
+TEST_F(LogSourceTest, AnErrorComesAfterWhatWasReadBeforeItAndReadingWaits) {
+  const auto reader = Open();
+  Read(reader.get());
+  log_->Answer(std::vector<RawEntry>{Tick(1)});
+  log_->Answer(RetryError("away"));
+  EXPECT_FALSE(log_->read);
+  executor_.RunAll();
+  ASSERT_TRUE(result_ && result_->ok());
+  Read(reader.get());
+  ASSERT_EQ(calls_, 2);
+  EXPECT_EQ(result_->error().message, "away");
+  EXPECT_FALSE(log_->read) << "tried again before its user said so";
+  Read(reader.get());
+  EXPECT_TRUE(log_->read);
+}
+
 TEST_F(LogSourceTest, AsksForTheLatestPositions) {
   std::optional<Result<std::map<std::string, LogPosition>>> latest;
   source_->Latest({"a"}, [&](auto result) { latest = std::move(result); });
@@ -169,6 +210,7 @@ TEST_F(LogSourceTest, OperationsAreReadOnEvenWhenOneIsUnreadable) {
     ASSERT_TRUE(result.ok());
     got = *result;
   });
+  executor_.RunAll();
   WireWriter base;
   base.Varint(1, 402);
   WireWriter flush;

@@ -113,9 +113,9 @@ int ShowHeld(RawLog* log, const Options& options) {
 
 void PrintEntry(const RawEntry& entry) {
   boost::crc_32_type crc;
-  crc.process_bytes(entry.payload->data(), entry.payload->size());
+  crc.process_bytes(entry.payload.bytes.data(), entry.payload.bytes.size());
   Print({{"id", ToString(entry.id)},
-         {"size", entry.payload->size()},
+         {"size", entry.payload.bytes.size()},
          {"crc", crc.checksum()},
          {"streaming", entry.streaming}});
 }

@@ -30,7 +30,7 @@ TargetAddressOfRows Address(bool named_partition) {
 }
 
 Change Redecode(const Slices& bytes, const char* promise) {
-  Result<Change> change = DecodeMessage(kId, std::make_shared<const std::string>(bytes.Join()));
+  Result<Change> change = DecodeMessage(kId, Slice::Own(bytes.Join()));
   Require(change.ok(), promise);
   return *std::move(change);
 }
@@ -40,7 +40,7 @@ template <typename Message>
 void CompareRows(const Change& change) {
   const OffBudget harness;
   Message message;
-  if (!message.ParseFromString(*change.payload)) return;
+  if (!message.ParseFromString(change.payload.bytes)) return;
   Require(message.base().msg_type() == change.msg_type, "the type is protobuf's");
   Require(message.base().msg_id() == change.msg_id, "base.msgID is protobuf's");
   Require(message.collection_id() == change.collection_id, "the collection is protobuf's");
@@ -61,7 +61,7 @@ void CheckKeys(const Change& change, const TargetAddressOfRows& to) {
   for (const std::string& expression : DeleteExpressions(*keys, to, 200)) {
     expressions += expression.size();
   }
-  Require(expressions <= 64 + 40 * (change.payload->size() + change.num_rows),
+  Require(expressions <= 64 + 40 * (change.payload.bytes.size() + change.num_rows),
           "expressions are about as long as the keys");
   const Change again =
       Redecode(EncodeDelete(to, *keys, change.ts + 1, 77), "our own deletes can be read");
@@ -90,7 +90,7 @@ void CheckRewrite(const Change& change, const TargetAddressOfRows& to, Timestamp
 void CheckRequests(const Change& change, const TargetAddressOfRows& to) {
   const OffBudget harness;
   wire::InsertMessage before;
-  if (!before.ParseFromString(*change.payload)) return;
+  if (!before.ParseFromString(change.payload.bytes)) return;
   wire::InsertRowsRequest request;
   Require(request.ParseFromString(InsertRequest(change, to).Join()), "a request is a message");
   Require(request.fields_data_size() == before.fields_data_size(), "with every column");
@@ -108,8 +108,8 @@ void CheckCalls(const Change& change, const TargetAddressOfRows& address) {
     batch.items.push_back({change, to, change.ts + 1, replay});
   }
   batch.tick = change.ts + 2;
-  for (const auto& calls :
-       {PlanApiCalls(batch, {change.payload->size() * 2, 100}), PlanReplicateCalls(batch, 100)}) {
+  for (const auto& calls : {PlanApiCalls(batch, {change.payload.bytes.size() * 2, 100}),
+                            PlanReplicateCalls(batch, 100)}) {
     if (!calls.ok()) {
       RequireCorruptAt(calls.error(), kId);
       continue;
@@ -136,7 +136,7 @@ void CheckRows(const Change& change) {
 
 void Run(std::string bytes) {
   const MemoryBudget budget(bytes.size());
-  const auto payload = std::make_shared<const std::string>(std::move(bytes));
+  const auto payload = Slice::Own(std::move(bytes));
   const Result<Change> change = DecodeMessage(kId, payload);
   if (!change.ok()) return RequireCorruptAt(change.error(), kId);
   Require(change->id == kId && change->payload == payload, "a change knows where it came from");

@@ -49,10 +49,17 @@ void Simulation::Strike() {
       return;
     case Calamity::kOperatorDrop:
       for (const auto& [id, state] : target_.collections()) {
-        if (state.source_id == 0 || TaskOf(state.source_id) != &tasks_.back()) continue;
+        if (state.source_id == 0) continue;
+        if (!source_.Get(state.source_id).meta.IsLive()) continue;  // nothing more comes for it
+        struck_ = TaskOf(state.source_id);
         target_.DropByOperator(id);
+        // Rows for it are under way, and for all that shares its lanes.
+        for (const CollectionId live : source_.Live()) {
+          source_.Insert(live, source_.Get(live).meta.partitions.begin()->first, 5);
+        }
         return;
       }
+      executor_.PostAfter(std::chrono::milliseconds(200), [this] { Strike(); });  // nothing yet
   }
 }
 
@@ -62,7 +69,7 @@ void Simulation::OnFailed(Task* task, const Error& error) {
     expected = error.kind == ErrorKind::kPositionGone && !log_.told_gone().empty();
   }
   if (plan_.calamity == Calamity::kEtcdWiped) expected = error.kind == ErrorKind::kSourceReplaced;
-  if (plan_.calamity == Calamity::kOperatorDrop) expected = task == &tasks_.back();
+  if (plan_.calamity == Calamity::kOperatorDrop) expected = task == struck_;
   if (!expected) {
     report_.Violation("{} failed: {}", task->id, error.message);
     return;

@@ -29,7 +29,7 @@ inline std::string EncodeRows(const Rows& rows, size_t padding) {
   return out;
 }
 
-inline Rows DecodeRows(const std::string& bytes) {
+inline Rows DecodeRows(std::string_view bytes) {
   const auto word = [&](size_t i) {
     uint64_t value = 0;
     std::memcpy(&value, bytes.data() + i * 8, 8);

@@ -77,7 +77,7 @@ void SimSource::AppendLater(int pchannel, Change change, int64_t max_ms) {
     const bool row = change.kind == ChangeKind::kInsert || change.kind == ChangeKind::kDelete;
     const uint64_t position = Append(pchannel, change);
     if (row) {
-      messages_[DecodeRows(*change.payload).seq].position = position;
+      messages_[DecodeRows(change.payload.bytes).seq].position = position;
       if (!random_.Chance(options_.duplicates)) return;
       if (random_.Chance(0.5)) {  // the copy comes before the covering tick too
         AppendLater(pchannel, change, 100);
@@ -134,8 +134,7 @@ void SimSource::WriteRows(ModelCollection* collection, PartitionId partition, Ch
     const size_t padding = random_.Chance(options_.oversized)
                                ? options_.max_padding * 20
                                : random_.Below(options_.max_padding + 1);
-    change.payload =
-        std::make_shared<const std::string>(EncodeRows({seq, std::move(split[shard])}, padding));
+    change.payload = Slice::Own(EncodeRows({seq, std::move(split[shard])}, padding));
     report_->Trace("source: {} seq {} coll {} part {} shard {} ch {} ts {}",
                    kind == ChangeKind::kInsert ? "insert" : "delete", seq, change.collection_id,
                    partition, shard, pchannel, ts);

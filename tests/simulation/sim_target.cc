@@ -42,7 +42,7 @@ void SimTarget::CheckBatch(const LaneBatch& batch) {
   for (const LaneItem& item : batch.items) {
     const Change& change = item.change;
     if (change.kind == ChangeKind::kInsert || change.kind == ChangeKind::kDelete) {
-      const MessageInfo& info = source_->messages()[DecodeRows(*change.payload).seq];
+      const MessageInfo& info = source_->messages()[DecodeRows(change.payload.bytes).seq];
       store_->OnSentChange(task_of_(change.collection_id), SimSource::PchannelName(info.pchannel),
                            change.ts);
     }
@@ -218,7 +218,7 @@ void SimTarget::ApplyReplicateItem(const LaneBatch& batch, const LaneItem& item,
     report_->Violation("lane {}: row for channel {}", batch.lane, meta.pchannels[place]);
   }
   const int shard = ShardIndex(item.to->vchannel);
-  const Rows rows = DecodeRows(*change.payload);
+  const Rows rows = DecodeRows(change.payload.bytes);
   const bool named = item.to->partition_id != kAllPartitions;
   if (named && !std::any_of(meta.partitions.begin(), meta.partitions.end(),
                             [&](const auto& p) { return p.second == item.to->partition_id; })) {
@@ -267,7 +267,7 @@ void SimTarget::ApplyApiItem(const LaneItem& item, Arrival arrival) {
     }
     partition = it->second;
   }
-  const Rows rows = DecodeRows(*change.payload);
+  const Rows rows = DecodeRows(change.payload.bytes);
   const Timestamp stamp = ++api_clock_;
   applied_[rows.seq] = {"", stamp};
   if (item.replay) ++replayed_;

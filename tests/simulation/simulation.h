@@ -140,6 +140,7 @@ class Simulation {
   bool up_ = false;
   bool stopping_ = false;
   bool healed_ = false;
+  const Task* struck_ = nullptr;  // by an operator, who dropped a collection of its target
   std::map<std::pair<CollectionId, PartitionId>, TimePoint> drop_known_;
 };
 

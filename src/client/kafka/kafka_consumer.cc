@@ -16,9 +16,10 @@ namespace {
 
 constexpr int32_t kPartition = 0;  // Milvus uses no other
 // Of one tail. Little, since it is fetched compressed: what comes out may be many times as much.
-constexpr int kFetchBytes = 256 << 10;
-constexpr int kQueuedKiB = 1024;
+constexpr int kFetchBytes = 512 << 10;
+constexpr int kQueuedKiB = 2048;
 constexpr size_t kTakeAtOnce = 64;
+constexpr size_t kKeptBytes = 32 << 10;
 
 using Topic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)>;
 
@@ -141,27 +142,26 @@ Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::Open(const KafkaOptions& o
   rd_kafka_conf_set_error_cb(conf, KafkaCallbacks::OnError);
   rd_kafka_conf_set_log_cb(conf, KafkaCallbacks::OnLog);
   std::array<char, 512> why{};
-  consumer->handle_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why.data(), why.size());
-  if (consumer->handle_ == nullptr) {
+  rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why.data(), why.size());
+  if (handle == nullptr) {
     rd_kafka_conf_destroy(conf);
     return InvalidError(Format("Kafka at {}: {}", options.brokers, why.data()));
   }
+  consumer->handle_.reset(handle, rd_kafka_destroy);
   if (wake >= 0) {
     const uint64_t one = 1;
-    rd_kafka_queue_t* main = rd_kafka_queue_get_main(consumer->handle_);
+    rd_kafka_queue_t* main = rd_kafka_queue_get_main(handle);
     rd_kafka_queue_io_event_enable(main, wake, &one, sizeof(one));
     rd_kafka_queue_destroy(main);
   }
   return consumer;
 }
 
-KafkaConsumer::~KafkaConsumer() {
-  if (handle_ != nullptr) rd_kafka_destroy(handle_);
-}
+KafkaConsumer::~KafkaConsumer() = default;
 
 std::optional<std::string> KafkaConsumer::Poll() {
   trouble_.reset();
-  rd_kafka_poll(handle_, 0);
+  rd_kafka_poll(handle_.get(), 0);
   return std::exchange(trouble_, std::nullopt);
 }
 
@@ -176,11 +176,13 @@ Result<std::map<std::string, Watermarks>> KafkaConsumer::Query(
   };
   std::vector<Topic> known;
   for (const std::string& name : topics) {
-    known.emplace_back(rd_kafka_topic_new(handle_, name.c_str(), nullptr), rd_kafka_topic_destroy);
+    known.emplace_back(rd_kafka_topic_new(handle_.get(), name.c_str(), nullptr),
+                       rd_kafka_topic_destroy);
   }
   // What does not exist would be waited for below.
   const rd_kafka_metadata_t* metadata = nullptr;
-  rd_kafka_resp_err_t error = rd_kafka_metadata(handle_, 0, nullptr, &metadata, Millis(timeout));
+  rd_kafka_resp_err_t error =
+      rd_kafka_metadata(handle_.get(), 0, nullptr, &metadata, Millis(timeout));
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(error);
   std::set<std::string> all;
   for (int i = 0; i < metadata->topic_cnt; ++i) {
@@ -196,7 +198,7 @@ Result<std::map<std::string, Watermarks>> KafkaConsumer::Query(
     Watermarks& marks = wanted[name];
     const Duration left =
         std::max<Duration>(end - SystemClock().Now(), std::chrono::milliseconds(1));
-    error = rd_kafka_query_watermark_offsets(handle_, name.c_str(), kPartition, &marks.low,
+    error = rd_kafka_query_watermark_offsets(handle_.get(), name.c_str(), kPartition, &marks.low,
                                              &marks.high, Millis(left));
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(error);
   }
@@ -205,8 +207,9 @@ Result<std::map<std::string, Watermarks>> KafkaConsumer::Query(
 
 KafkaSubscription::KafkaSubscription(KafkaConsumer* consumer, const std::string& topic,
                                      int64_t offset)
-    : topic_(rd_kafka_topic_new(consumer->handle(), topic.c_str(), nullptr)),
-      queue_(rd_kafka_queue_new(consumer->handle())),
+    : handle_(consumer->handle()),
+      topic_(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr)),
+      queue_(rd_kafka_queue_new(handle_.get())),
       next_(offset) {
   if (consumer->wake() >= 0) {
     const uint64_t one = 1;
@@ -227,9 +230,12 @@ std::optional<KafkaFailure> KafkaSubscription::Take(size_t max_bytes,
   if (!started_) {
     return KafkaFailure{KafkaFailure::Kind::kOther, rd_kafka_err2str(rd_kafka_last_error())};
   }
-  if (rd_kafka_queue_length(queue_) * mean_bytes_ >= (kQueuedKiB << 10) / 2) full_ = true;
+  const size_t queued = rd_kafka_queue_length(queue_);
+  if (queued > 0 && (mean_bytes_ == 0 || queued * mean_bytes_ >= (kQueuedKiB << 10) / 2)) {
+    full_ = true;
+  }
   size_t bytes = 0;
-  for (const RawEntry& entry : *entries) bytes += entry.payload->size();
+  for (const RawEntry& entry : *entries) bytes += entry.payload.bytes.size();
   std::array<rd_kafka_message_t*, kTakeAtOnce> taken;
   std::optional<KafkaFailure> failure;
   while (bytes < max_bytes && !failure) {
@@ -246,16 +252,34 @@ std::optional<KafkaFailure> KafkaSubscription::Take(size_t max_bytes,
       } else if (!failure && message->offset >= next_) {
         next_ = message->offset + 1;
         bytes += message->len;
-        entries->push_back({LogId{0, static_cast<uint64_t>(message->offset)},
-                            std::make_shared<const std::string>(
-                                static_cast<const char*>(message->payload), message->len),
-                            IsStreaming(message)});
+        const LogId id{0, static_cast<uint64_t>(message->offset)};
+        const bool streaming = IsStreaming(message);
+        entries->push_back({id, PayloadOf(message), streaming});
+        continue;
       }
       rd_kafka_message_destroy(message);
     }
     mean_bytes_ = std::max<uint64_t>(1, (bytes - before) / static_cast<size_t>(count));
   }
   return failure;
+}
+
+// A large one stays where librdkafka has it. A small one is copied: it would hold all that was
+// fetched or decompressed with it, and little of that may be wanted.
+Slice KafkaSubscription::PayloadOf(rd_kafka_message_t* message) const {
+  const std::string_view bytes(static_cast<const char*>(message->payload), message->len);
+  if (bytes.size() >= kKeptBytes) {
+    // Its consumer must be there when it is destroyed.
+    return {std::shared_ptr<const void>(message,
+                                        [handle = handle_](void* kept) {
+                                          rd_kafka_message_destroy(
+                                              static_cast<rd_kafka_message_t*>(kept));
+                                        }),
+            bytes};
+  }
+  Slice copy = Slice::Copy(bytes);
+  rd_kafka_message_destroy(message);
+  return copy;
 }
 
 // Once its queue was full, librdkafka 2.0 looks only every second whether it may fetch again. To be

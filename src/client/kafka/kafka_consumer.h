@@ -19,6 +19,7 @@
 #include "client/kafka/kafka_log.h"
 
 struct rd_kafka_s;
+struct rd_kafka_message_s;
 struct rd_kafka_queue_s;
 struct rd_kafka_topic_s;
 
@@ -34,7 +35,8 @@ class KafkaConsumer {
  public:
   // `wake`: an eventfd that is written to when there is something to take or to poll; -1: none.
   static Result<std::unique_ptr<KafkaConsumer>> Open(const KafkaOptions& options, int wake);
-  ~KafkaConsumer();  // may take some hundred ms
+  // May take some hundred ms, as the end of the last message taken does after it.
+  ~KafkaConsumer();
   KafkaConsumer(const KafkaConsumer&) = delete;
   KafkaConsumer& operator=(const KafkaConsumer&) = delete;
 
@@ -46,7 +48,7 @@ class KafkaConsumer {
   Result<std::map<std::string, Watermarks>> Query(const std::vector<std::string>& topics,
                                                   Duration timeout);
 
-  rd_kafka_s* handle() const { return handle_; }
+  const std::shared_ptr<rd_kafka_s>& handle() const { return handle_; }
   int wake() const { return wake_; }
 
  private:
@@ -55,7 +57,7 @@ class KafkaConsumer {
 
   const std::string brokers_;
   const int wake_;
-  rd_kafka_s* handle_ = nullptr;
+  std::shared_ptr<rd_kafka_s> handle_;
   std::optional<std::string> trouble_;  // only during Poll
 };
 
@@ -86,7 +88,10 @@ class KafkaSubscription {
 
  private:
   void Refill();
+  // Takes the message over.
+  Slice PayloadOf(rd_kafka_message_s* message) const;
 
+  const std::shared_ptr<rd_kafka_s> handle_;
   rd_kafka_topic_s* topic_ = nullptr;
   rd_kafka_queue_s* queue_ = nullptr;
   bool started_ = false;

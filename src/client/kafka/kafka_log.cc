@@ -284,8 +284,8 @@ void KafkaLog::Deliver(TailState* tail) {
   size_t bytes = 0;
   while (!tail->ready.empty()) {
     RawEntry& next = tail->ready.front();
-    if (!entries.empty() && bytes + next.payload->size() > tail->max_bytes) break;
-    bytes += next.payload->size();
+    if (!entries.empty() && bytes + next.payload.bytes.size() > tail->max_bytes) break;
+    bytes += next.payload.bytes.size();
     entries.push_back(std::move(next));
     tail->ready.pop_front();
   }

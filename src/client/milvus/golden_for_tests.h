@@ -27,7 +27,7 @@ struct Golden {
   std::string shard;
   uint64_t rows = 0;
   std::string keys;
-  std::shared_ptr<const std::string> payload;
+  Slice payload;
 };
 
 inline std::string FromHex(const std::string& hex) {
@@ -57,7 +57,7 @@ inline std::vector<Golden> LoadGolden(const std::string& version) {
     }
     golden.name = version + "/" + golden.name;
     if (golden.shard == "-") golden.shard.clear();
-    golden.payload = std::make_shared<const std::string>(FromHex(hex));
+    golden.payload = Slice::Own(FromHex(hex));
     all.push_back(std::move(golden));
   }
   return all;
@@ -76,7 +76,7 @@ struct Recorded {
   std::string topic;
   uint64_t offset = 0;
   std::string headers;
-  std::shared_ptr<const std::string> payload;
+  Slice payload;
 };
 
 inline std::vector<Recorded> LoadRecording(const std::string& version) {
@@ -91,7 +91,7 @@ inline std::vector<Recorded> LoadRecording(const std::string& version) {
     Recorded message;
     words >> kind >> message.topic >> message.offset >> message.headers >> hex;
     if (kind != "log") continue;
-    message.payload = std::make_shared<const std::string>(FromHex(hex));
+    message.payload = Slice::Own(FromHex(hex));
     all.push_back(std::move(message));
   }
   return all;

@@ -165,7 +165,7 @@ bool ReadRowsField(const WireReader& reader, Change* change, RowsBody* body) {
 
 Status ReadRows(const LogId& id, Change* change) {
   RowsBody body;
-  WireReader reader(*change->payload);
+  WireReader reader(change->payload.bytes);
   while (reader.Next()) {
     if (!ReadRowsField(reader, change, &body)) {
       return Corrupt(id, Format("field {} is malformed", reader.field()));
@@ -193,7 +193,7 @@ Status ReadObjectIds(const LogId& id, Change* change) {
   const bool drop_collection = change->kind == ChangeKind::kDropCollection;
   const bool drop_partition = change->kind == ChangeKind::kDropPartition;
   const uint32_t collection_field = drop_collection ? kDropCollectionId : kObjectCollectionId;
-  WireReader reader(*change->payload);
+  WireReader reader(change->payload.bytes);
   while (reader.Next()) {
     if (reader.Is(collection_field, WireType::kVarint)) {
       change->collection_id = static_cast<int64_t>(reader.number());
@@ -224,8 +224,8 @@ Error StreamingFormatError(LogId id) {
                  "this source does not read; use a source of Milvus 2.3 to 2.5");
 }
 
-Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payload) {
-  CDC_ASSIGN_OR_RETURN(const Base base, ReadHeader(id, *payload));
+Result<Change> DecodeMessage(LogId id, Slice payload) {
+  CDC_ASSIGN_OR_RETURN(const Base base, ReadHeader(id, payload.bytes));
   Change change;
   change.kind = KindOf(base.msg_type);
   change.msg_type = static_cast<int32_t>(base.msg_type);
@@ -244,19 +244,20 @@ Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payloa
       change.ts = base.timestamp;
       break;
     case ChangeKind::kOther:
-      CDC_RETURN_IF_ERROR(WalkBody(id, *change.payload));
-      if (base.msg_type == kMsgImport) change.collection_id = ReadImportCollection(*change.payload);
+      CDC_RETURN_IF_ERROR(WalkBody(id, change.payload.bytes));
+      if (base.msg_type == kMsgImport)
+        change.collection_id = ReadImportCollection(change.payload.bytes);
       change.ts = base.timestamp;
       break;
     case ChangeKind::kTimeTick:
-      CDC_RETURN_IF_ERROR(WalkBody(id, *change.payload));
+      CDC_RETURN_IF_ERROR(WalkBody(id, change.payload.bytes));
       change.ts = base.timestamp;
       break;
   }
   return change;
 }
 
-Result<Operation> DecodeOperation(LogId id, const std::string& payload) {
+Result<Operation> DecodeOperation(LogId id, std::string_view payload) {
   CDC_ASSIGN_OR_RETURN(const Base base, ReadHeader(id, payload));
   Operation operation;
   operation.id = id;

@@ -26,7 +26,7 @@ namespace cdc {
 // ImportMsg the collection is read as well.
 // Errors: corrupt (bytes that are no Milvus message, a message without what its type needs, and
 // messages of the streaming format of Milvus 2.6), naming `id`.
-Result<Change> DecodeMessage(LogId id, std::shared_ptr<const std::string> payload);
+Result<Change> DecodeMessage(LogId id, Slice payload);
 
 // The error of a message in the format of the streaming service, for where its properties are not
 // in the payload.
@@ -34,7 +34,7 @@ Error StreamingFormatError(LogId id);
 
 // Decodes one message of the operation topic. Kinds that are not understood come back with
 // is_flush == false. Errors: corrupt.
-Result<Operation> DecodeOperation(LogId id, const std::string& payload);
+Result<Operation> DecodeOperation(LogId id, std::string_view payload);
 
 // Decodes a message id as RocksMQ and Kafka write it into etcd: 8 bytes, little endian.
 Result<LogId> DecodeNumericId(const std::string& bytes);

@@ -68,7 +68,7 @@ TEST(MessageCodec, ReadsOperations) {
   for (const Golden& golden : AllGolden()) {
     if (!IsOperation(golden)) continue;
     SCOPED_TRACE(golden.name);
-    const auto operation = DecodeOperation({0, 5}, *golden.payload);
+    const auto operation = DecodeOperation({0, 5}, golden.payload.bytes);
     ASSERT_TRUE(operation.ok());
     EXPECT_EQ(operation->msg_type, golden.msg_type);
     EXPECT_EQ(operation->ts, golden.ts);
@@ -97,7 +97,7 @@ TEST(MessageCodec, ReadsEveryRecordedOperation) {
     std::set<int32_t> found;
     for (const Recorded& message : LoadRecording(version)) {
       if (message.topic.find("replicate-msg") == std::string::npos) continue;
-      const auto operation = DecodeOperation({0, message.offset}, *message.payload);
+      const auto operation = DecodeOperation({0, message.offset}, message.payload.bytes);
       ASSERT_TRUE(operation.ok()) << operation.error().message;
       EXPECT_EQ(operation->id.minor, message.offset);
       found.insert(operation->msg_type);
@@ -134,7 +134,7 @@ TEST(MessageCodec, AnUpsertTakesItsTimeFromTheRows) {
   for (const Golden& golden : AllGolden()) {
     if (golden.name.find("upsert_insert") == std::string::npos) continue;
     wire::InsertMessage message;
-    ASSERT_TRUE(message.ParseFromString(*golden.payload));
+    ASSERT_TRUE(message.ParseFromString(std::string(golden.payload.bytes)));
     EXPECT_EQ(message.base().timestamp(), 0U);
     EXPECT_GT(Decode(golden).ts, 0U);
     // Rewritten without a new stamp it still gets a base.timestamp.
@@ -168,7 +168,7 @@ TEST(MessageCodec, RewritesInsertsAroundUntouchedColumns) {
     const Change change = Decode(golden);
     const TargetAddressOfRows to = Address(golden);
     wire::InsertMessage before;
-    ASSERT_TRUE(before.ParseFromString(*golden.payload));
+    ASSERT_TRUE(before.ParseFromString(std::string(golden.payload.bytes)));
     for (const Timestamp stamp : {golden.ts, golden.ts + 12345}) {
       const Slices slices = RewriteInsert(change, to, stamp);
       wire::InsertMessage after;
@@ -188,7 +188,7 @@ TEST(MessageCodec, RewritesInsertsAroundUntouchedColumns) {
                              before.row_ids().begin(), before.row_ids().end()));
       // All but the first piece are the payload itself, not copies of it.
       for (size_t i = 1; i < slices.pieces().size(); ++i) {
-        EXPECT_EQ(slices.pieces()[i].owner, golden.payload);
+        EXPECT_EQ(slices.pieces()[i].owner, golden.payload.owner);
       }
     }
   }
@@ -209,7 +209,7 @@ TEST(MessageCodec, RewritesDeletesAndKeepsAllPartitionsOnlyWhereTheSourceSaidSo)
       all_partitions += all ? 1 : 0;
       EXPECT_EQ(after.partition_id(), all ? -1 : 7002);
       EXPECT_EQ(after.partition_name(), all ? "" : "part");
-      const auto again = DecodeMessage({0, 1}, std::make_shared<const std::string>(slices.Join()));
+      const auto again = DecodeMessage({0, 1}, Slice::Own(slices.Join()));
       ASSERT_TRUE(again.ok());
       EXPECT_EQ(ToText(*ReadPrimaryKeys(*again, to)), golden.keys);
     }
@@ -228,7 +228,7 @@ TEST(MessageCodec, EncodesMessagesOfItsOwn) {
     EXPECT_EQ(message.base().msg_id(), 77);
     EXPECT_EQ(message.base().msg_type(), 401);
     EXPECT_EQ(message.partition_id(), 7002);
-    const auto change = DecodeMessage({0, 1}, std::make_shared<const std::string>(bytes));
+    const auto change = DecodeMessage({0, 1}, Slice::Own(bytes));
     ASSERT_TRUE(change.ok()) << change.error().message;
     EXPECT_EQ(ToText(*ReadPrimaryKeys(*change, to)), ToText(keys));
   }
@@ -277,7 +277,7 @@ TEST(MessageCodec, InsertRequestsCarryTheColumnsUntouched) {
     SCOPED_TRACE(golden.name);
     TargetAddressOfRows to = Address(golden);
     wire::InsertMessage before;
-    ASSERT_TRUE(before.ParseFromString(*golden.payload));
+    ASSERT_TRUE(before.ParseFromString(std::string(golden.payload.bytes)));
     for (const bool partition_key : {false, true}) {
       to.partition_key = partition_key;
       wire::InsertRowsRequest request;
@@ -307,8 +307,7 @@ TEST(MessageCodec, ADynamicColumnWithoutItsFlagGetsIt) {
   message.set_num_rows(1);
   message.add_timestamps(5);
   message.add_fields_data(column.SerializeAsString());
-  const auto change =
-      DecodeMessage({0, 1}, std::make_shared<const std::string>(message.SerializeAsString()));
+  const auto change = DecodeMessage({0, 1}, Slice::Own(message.SerializeAsString()));
   ASSERT_TRUE(change.ok());
   wire::InsertRowsRequest request;
   ASSERT_TRUE(request.ParseFromString(InsertRequest(*change, Address({})).Join()));
@@ -348,7 +347,7 @@ TEST(MessageCodec, DeleteExpressionsQuoteAndSplit) {
 
 TEST(MessageCodec, SaysWhatIsWrong) {
   const auto message_of = [](std::string bytes) {
-    const auto change = DecodeMessage({0, 3}, std::make_shared<const std::string>(bytes));
+    const auto change = DecodeMessage({0, 3}, Slice::Own(bytes));
     return change.ok() ? std::string("accepted") : change.error().message;
   };
   EXPECT_NE(message_of("\xFF\xFE\xFD\xFCSTREAM...").find("streaming service"), std::string::npos);
@@ -374,8 +373,7 @@ TEST(MessageCodec, UnknownTypesPassAsOther) {
   wire::TimeTickMessage message;
   message.mutable_base()->set_msg_type(2999);
   message.mutable_base()->set_timestamp(8);
-  const auto change =
-      DecodeMessage({0, 3}, std::make_shared<const std::string>(message.SerializeAsString()));
+  const auto change = DecodeMessage({0, 3}, Slice::Own(message.SerializeAsString()));
   ASSERT_TRUE(change.ok());
   EXPECT_EQ(change->kind, ChangeKind::kOther);
   EXPECT_EQ(change->msg_type, 2999);
@@ -390,7 +388,7 @@ TEST(MessageCodec, AnImportNamesItsCollection) {
   message.Bytes(1, base.str());
   message.Bytes(3, "coll");
   message.Varint(4, 77);
-  const auto change = DecodeMessage({0, 3}, std::make_shared<const std::string>(message.str()));
+  const auto change = DecodeMessage({0, 3}, Slice::Own(message.str()));
   ASSERT_TRUE(change.ok());
   EXPECT_EQ(change->kind, ChangeKind::kOther);
   EXPECT_EQ(change->msg_type, kImportMsgType);

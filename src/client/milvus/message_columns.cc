@@ -136,12 +136,12 @@ bool Contains(const std::vector<FieldId>& ids, FieldId id) {
 
 }  // namespace
 
-Slices RequestColumn(const std::shared_ptr<const std::string>& payload, std::string_view column,
-                     uint64_t rows, const TargetAddressOfRows& to) {
+Slices RequestColumn(const Slice& payload, std::string_view column, uint64_t rows,
+                     const TargetAddressOfRows& to) {
   Slices out;
   const std::optional<Traits> traits = Read(column);
   if (!traits) {
-    out.Append(payload, column);
+    out.Append(payload.owner, column);
     return out;
   }
   std::optional<std::string> compact;
@@ -151,7 +151,7 @@ Slices RequestColumn(const std::shared_ptr<const std::string>& payload, std::str
   if (compact) {
     out.Append(*std::move(compact));
   } else {
-    out.Append(payload, column);
+    out.Append(payload.owner, column);
   }
   WireWriter added;
   if (traits->name == kDynamicFieldName && !traits->dynamic) added.Varint(kColumnIsDynamic, 1);

@@ -19,7 +19,7 @@ namespace cdc {
 
 // `column` is one serialized FieldData within `payload`, of a message of `rows` rows. One that
 // cannot be understood passes as it is: the target says what is wrong with it.
-Slices RequestColumn(const std::shared_ptr<const std::string>& payload, std::string_view column,
-                     uint64_t rows, const TargetAddressOfRows& to);
+Slices RequestColumn(const Slice& payload, std::string_view column, uint64_t rows,
+                     const TargetAddressOfRows& to);
 
 }  // namespace cdc

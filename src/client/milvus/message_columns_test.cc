@@ -138,12 +138,12 @@ TEST_F(NullableColumns, FieldsWithADefaultSayThatEveryRowHasAValue) {
 }
 
 TEST_F(NullableColumns, AColumnWithoutNullsIsNotCopied) {
-  WireReader reader(*change_.payload);
+  WireReader reader(change_.payload.bytes);
   int untouched = 0;
   while (reader.Next()) {
     if (!reader.Is(13, WireType::kBytes)) continue;
     const Slices column = RequestColumn(change_.payload, reader.bytes(), 10, to_);
-    untouched += column.pieces().front().owner == change_.payload ? 1 : 0;
+    untouched += column.pieces().front().owner == change_.payload.owner ? 1 : 0;
   }
   EXPECT_EQ(untouched, 17 - 5);
 }
@@ -155,18 +155,17 @@ TEST_F(NullableColumns, AColumnThatIsCompactAlreadyStaysAsItIs) {
          return std::vector<std::string>(request.fields_data().begin(),
                                          request.fields_data().end());
        }()) {
-    const auto owner = std::make_shared<const std::string>(bytes);
-    EXPECT_EQ(RequestColumn(owner, *owner, 10, to_).Join(), bytes);
+    const auto owner = Slice::Own(bytes);
+    EXPECT_EQ(RequestColumn(owner, owner.bytes, 10, to_).Join(), bytes);
   }
 }
 
 TEST(RequestColumn, NonsensePassesAsItIs) {
   // valid_data of two rows, values of three.
-  const auto column =
-      std::make_shared<const std::string>("\x1a\x07\x1a\x05\x0a\x03\x01\x02\x03:\x02\x01\0", 13);
-  EXPECT_EQ(RequestColumn(column, *column, 2, {}).Join(), *column);
-  const auto cut = std::make_shared<const std::string>("\x1a\x7f");
-  EXPECT_EQ(RequestColumn(cut, *cut, 2, {}).Join(), *cut);
+  const auto column = Slice::Copy({"\x1a\x07\x1a\x05\x0a\x03\x01\x02\x03:\x02\x01\0", 13});
+  EXPECT_EQ(RequestColumn(column, column.bytes, 2, {}).Join(), column.bytes);
+  const auto cut = Slice::Own("\x1a\x7f");
+  EXPECT_EQ(RequestColumn(cut, cut.bytes, 2, {}).Join(), cut.bytes);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ std::string Damage(const std::string& bytes, const TargetAddressOfRows& to, int*
   if (const auto operation = DecodeOperation(kId, bytes); !operation.ok()) {
     if (const std::string wrong = WrongError(operation.error()); !wrong.empty()) return wrong;
   }
-  const auto change = DecodeMessage(kId, std::make_shared<const std::string>(bytes));
+  const auto change = DecodeMessage(kId, Slice::Own(bytes));
   if (!change.ok()) {
     ++*refused;
     return WrongError(change.error());
@@ -58,7 +58,7 @@ std::string Damage(const std::string& bytes, const TargetAddressOfRows& to, int*
   const Timestamp stamp = change->ts + 1;
   const Slices after =
       insert ? RewriteInsert(*change, to, stamp) : RewriteDelete(*change, to, stamp);
-  const auto again = DecodeMessage(kId, std::make_shared<const std::string>(after.Join()));
+  const auto again = DecodeMessage(kId, Slice::Own(after.Join()));
   if (!again.ok()) return "rewritten it does not decode: " + again.error().message;
   if (again->num_rows != change->num_rows || again->ts != stamp) return "rewritten it is another";
   const auto keys_again = ReadPrimaryKeys(*again, to);
@@ -69,8 +69,9 @@ TEST(MessageDamage, AMessageCutAnywhereIsDecodedOrCorruptAtItsPosition) {
   int refused = 0;
   int cuts = 0;
   for (const Golden& golden : All()) {
-    for (size_t size = 0; size < golden.payload->size(); ++size, ++cuts) {
-      ASSERT_EQ(Damage(golden.payload->substr(0, size), Address(golden), &refused), "")
+    for (size_t size = 0; size < golden.payload.bytes.size(); ++size, ++cuts) {
+      ASSERT_EQ(
+          Damage(std::string(golden.payload.bytes.substr(0, size)), Address(golden), &refused), "")
           << golden.name << " cut to " << size;
     }
   }
@@ -81,7 +82,7 @@ TEST(MessageDamage, AnyFlippedBitIsDecodedOrCorruptAtItsPosition) {
   int refused = 0;
   for (const Golden& golden : All()) {
     const TargetAddressOfRows to = Address(golden);
-    std::string bytes = *golden.payload;
+    std::string bytes(golden.payload.bytes);
     for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
       const auto flip = [&] { bytes[bit / 8] ^= static_cast<char>(1U << (bit % 8)); };
       flip();
@@ -99,8 +100,8 @@ TEST(MessageDamage, ALengthThatClaimsMoreThanThereIsIsCorrupt) {
       // Field 1 is the MsgBase of every message, and its first two bytes are tag and length.
       WireWriter out;
       out.BytesHeader(1, claimed);
-      const auto change = DecodeMessage(
-          kId, std::make_shared<const std::string>(out.Take() + golden.payload->substr(2)));
+      const auto change =
+          DecodeMessage(kId, Slice::Own(out.Take() + std::string(golden.payload.bytes.substr(2))));
       ASSERT_FALSE(change.ok()) << golden.name;
       EXPECT_EQ(WrongError(change.error()), "");
     }
@@ -116,15 +117,13 @@ TEST(MessageDamage, MoreRowsThanThereAreIsCorrupt) {
   message.mutable_primary_keys()->mutable_int_ids()->add_data(1);
   for (const int64_t rows : {int64_t{0}, int64_t{2}, int64_t{1} << 31, int64_t{-1}}) {
     message.set_num_rows(rows);
-    const auto change =
-        DecodeMessage(kId, std::make_shared<const std::string>(message.SerializeAsString()));
+    const auto change = DecodeMessage(kId, Slice::Own(message.SerializeAsString()));
     ASSERT_FALSE(change.ok()) << rows;
     EXPECT_EQ(WrongError(change.error()), "");
   }
   message.set_num_rows(1);
   message.mutable_primary_keys()->mutable_int_ids()->add_data(2);
-  const auto change =
-      DecodeMessage(kId, std::make_shared<const std::string>(message.SerializeAsString()));
+  const auto change = DecodeMessage(kId, Slice::Own(message.SerializeAsString()));
   ASSERT_TRUE(change.ok());
   EXPECT_EQ(WrongError(ReadPrimaryKeys(*change, Address({})).error()), "");
 }

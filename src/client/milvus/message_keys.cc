@@ -74,7 +74,7 @@ std::optional<Column> ReadColumn(std::string_view bytes) {
 }
 
 std::optional<PrimaryKeys> ReadInsertKeys(const Change& change, const TargetAddressOfRows& to) {
-  WireReader reader(*change.payload);
+  WireReader reader(change.payload.bytes);
   while (reader.Next()) {
     if (!reader.Is(kFieldsData, WireType::kBytes)) continue;
     const std::optional<Column> column = ReadColumn(reader.bytes());
@@ -90,7 +90,7 @@ std::optional<PrimaryKeys> ReadDeleteKeys(const Change& change) {
   std::vector<int64_t> legacy;
   std::optional<PrimaryKeys> keys;
   bool good = true;
-  WireReader reader(*change.payload);
+  WireReader reader(change.payload.bytes);
   while (reader.Next()) {
     if (reader.Is(kPrimaryKeys, WireType::kBytes)) {
       keys = ReadArrays(reader.bytes(), kIdsInteger, kIdsString);

@@ -40,9 +40,9 @@ void WriteRowsAddress(const TargetAddressOfRows& to, bool name_partition, WireWr
 
 // Appends the fields of `payload` that `keep` accepts, neighbours as one slice.
 template <typename Keep>
-void AppendKept(const std::shared_ptr<const std::string>& payload, Keep keep, Slices* out) {
+void AppendKept(const Slice& payload, Keep keep, Slices* out) {
   std::string_view run;
-  WireReader reader(*payload);
+  WireReader reader(payload.bytes);
   while (reader.Next()) {
     const std::string_view raw = reader.raw();
     if (!keep(reader.field())) continue;
@@ -50,17 +50,17 @@ void AppendKept(const std::shared_ptr<const std::string>& payload, Keep keep, Sl
       run = {run.data(), run.size() + raw.size()};
       continue;
     }
-    out->Append(payload, run);
+    out->Append(payload.owner, run);
     run = raw;
   }
-  out->Append(payload, run);
+  out->Append(payload.owner, run);
 }
 
 Slices RewriteRows(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
                    bool name_partition, uint32_t segment_field) {
   const bool restamp = stamp != change.ts;
   std::string base;  // protobuf merges a message that stands there twice: so does appending
-  WireReader reader(*change.payload);
+  WireReader reader(change.payload.bytes);
   while (reader.Next()) {
     if (reader.Is(kBase, WireType::kBytes)) base += reader.bytes();
   }
@@ -92,7 +92,7 @@ Slices RowsRequest(const Change& change, const TargetAddressOfRows& to, uint64_t
   head.Varint(kRequestNumRows, change.num_rows);
   Slices out;
   out.Append(head.Take());
-  WireReader reader(*change.payload);
+  WireReader reader(change.payload.bytes);
   while (reader.Next()) {
     if (!reader.Is(kFieldsData, WireType::kBytes)) continue;
     const Slices column = RequestColumn(change.payload, reader.bytes(), change.num_rows, to);

@@ -61,10 +61,10 @@ grpc::ByteBuffer ToBuffer(const Slices& bytes) {
       slices.emplace_back(piece.bytes.data(), piece.bytes.size());
       continue;
     }
-    auto* owner = new std::shared_ptr<const std::string>(piece.owner);
+    auto* owner = new std::shared_ptr<const void>(piece.owner);
     slices.emplace_back(
         const_cast<char*>(piece.bytes.data()), piece.bytes.size(),
-        [](void* o) { delete static_cast<std::shared_ptr<const std::string>*>(o); }, owner);
+        [](void* o) { delete static_cast<std::shared_ptr<const void>*>(o); }, owner);
   }
   return {slices.data(), slices.size()};
 }

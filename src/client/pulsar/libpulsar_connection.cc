@@ -22,7 +22,8 @@ using std::chrono::milliseconds;
 constexpr int kOperationSeconds = 10;
 constexpr milliseconds kLookForStop(100);
 constexpr milliseconds kCloseWait(3000);
-constexpr uint64_t kRepeated = 3;                  // connections made for one call
+constexpr size_t kKeptBytes = 32 << 10;  // a payload from this on stays where libpulsar has it
+constexpr uint64_t kRepeated = 3;        // connections made for one call
 constexpr const char* kReaderName = "milvus-cdc";  // seen by who lists subscriptions
 
 // --- errors ------------------------------------------------------------------------------------
@@ -113,8 +114,7 @@ class LibpulsarReader final : public PulsarReader {
                                                                   static_cast<int>(wait.count()));
     if (code == libpulsar::kTimeout) return std::optional<PulsarMessage>();
     if (code != libpulsar::kOk) return handle_->ErrorOf(code, topic_);
-    auto taken = Take(message);
-    handle_->lib->message_free(message);
+    auto taken = Take({message, handle_->lib->message_free});
     if (!taken.ok()) return taken.error();
     // The reader begins behind the message before the first; when its connection is made anew
     // before anything was read, libpulsar delivers that one too.
@@ -147,14 +147,16 @@ class LibpulsarReader final : public PulsarReader {
     return decoded;
   }
 
-  Result<PulsarMessage> Take(libpulsar::Message* message) const {
+  Result<PulsarMessage> Take(const std::shared_ptr<libpulsar::Message>& owner) const {
     const libpulsar::Functions& lib = *handle_->lib;
+    libpulsar::Message* message = owner.get();
     CDC_ASSIGN_OR_RETURN(const PulsarMessageId id, Decode(lib.message_get_message_id(message)));
     PulsarMessage taken;
     taken.id = id.id;
     taken.in_batch = id.in_batch;
-    taken.payload = std::make_shared<const std::string>(
-        static_cast<const char*>(lib.message_get_data(message)), lib.message_get_length(message));
+    const std::string_view bytes(static_cast<const char*>(lib.message_get_data(message)),
+                                 lib.message_get_length(message));
+    taken.payload = bytes.size() >= kKeptBytes ? Slice{owner, bytes} : Slice::Copy(bytes);
     taken.streaming = lib.message_has_property(message, "_v") != 0 &&
                       lib.message_get_property(message, "_v") != std::string_view("0");
     taken.publish_ms = static_cast<int64_t>(lib.message_get_publish_timestamp(message));

@@ -13,13 +13,14 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/slice.h"
 #include "model/position.h"
 
 namespace cdc {
 
 struct PulsarMessage {
   LogId id;
-  std::shared_ptr<const std::string> payload;
+  Slice payload;
   bool streaming = false;  // has the property "_v"
   bool in_batch = false;   // other messages have the same id
   int64_t publish_ms = 0;  // unix time of its producer

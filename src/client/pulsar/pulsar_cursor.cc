@@ -46,7 +46,7 @@ Result<std::vector<RawEntry>> PulsarCursor::Step(size_t max_bytes) {
     }
     const auto verdict = Judge(**message);
     if (verdict.ok() && *verdict == Verdict::kPassOver) continue;
-    const size_t size = (*message)->payload->size();
+    const size_t size = (*message)->payload.bytes.size();
     if (!entries.empty() && (!verdict.ok() || bytes + size > max_bytes)) {
       pending_ = *std::move(message);
       break;
@@ -204,9 +204,9 @@ void PulsarCursor::Deliver(const PulsarMessage& message, std::vector<RawEntry>* 
   place_ = {Kind::kAfter, message.id};
   at_end_ = stalled_since_ = ahead_since_ = {};
   if (++taken_without_wait_ > kRestQueue) last_behind_ = clock_->Now();
-  mean_bytes_ += message.payload->size();
+  mean_bytes_ += message.payload.bytes.size();
   ++mean_count_;
-  pace_.bytes += message.payload->size();
+  pace_.bytes += message.payload.bytes.size();
   if (pace_.first_ms == 0) pace_.first_ms = message.publish_ms;
   pace_.last_ms = std::max(pace_.last_ms, message.publish_ms);
   entries->push_back({message.id, message.payload, message.streaming || message.in_batch});

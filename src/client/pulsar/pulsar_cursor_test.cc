@@ -36,7 +36,7 @@ struct FakeTopic {
   void Write(LogId id, const std::string& payload = "x", bool in_batch = false) {
     PulsarMessage message;
     message.id = id;
-    message.payload = std::make_shared<const std::string>(payload);
+    message.payload = Slice::Own(payload);
     message.in_batch = in_batch;
     held[id] = message;
     newest = id;

@@ -24,6 +24,8 @@ constexpr Duration kFullLook = seconds(1);
 // A tail that was at the end of its topic this recently has missed nothing, even if the message it
 // read last is gone by now. Far below any retention time.
 constexpr Duration kEndIsFresh = seconds(10);
+// Nobody reads on: what a scan keeps, deleted files among it, is given back.
+constexpr Duration kScanIsOld = seconds(5);
 constexpr int kQuietFailures = 2;  // opening again mends most errors: say nothing the first times
 
 // What the log's thread knows of one tail.
@@ -37,6 +39,11 @@ struct TailState {
   size_t max_bytes = 0;
   TimePoint at_end{};  // when it was last seen that there is nothing more
   TimePoint ahead_since{};
+  // While behind: goes on where the last Read stopped, up to the message that was safe at its
+  // start, and is certain to have more.
+  std::unique_ptr<RocksmqScan> scan;
+  uint64_t scan_last = 0;
+  TimePoint scan_used{};
 };
 
 struct Topic {
@@ -181,6 +188,7 @@ void RocksmqLog::Run() {
     }
     Wait();
   }
+  for (const auto& tail : tails_) tail->scan.reset();
 }
 
 void RocksmqLog::TakeCommands() {
@@ -190,7 +198,10 @@ void RocksmqLog::TakeCommands() {
     commands.swap(commands_);
   }
   for (const auto& command : commands) command();
-  std::erase_if(tails_, [](const auto& tail) { return tail->closed.load(); });
+  std::erase_if(tails_, [](const auto& tail) {
+    if (tail->closed) tail->scan.reset();  // here: its user may keep the state for a moment
+    return tail->closed.load();
+  });
   std::erase_if(topics_, [&](const auto& topic) {
     return std::none_of(tails_.begin(), tails_.end(),
                         [&](const auto& tail) { return tail->topic == topic.first; });
@@ -224,6 +235,7 @@ bool RocksmqLog::EnsureOpen() {
 }
 
 void RocksmqLog::GiveUpStore(Error error) {
+  for (const auto& tail : tails_) tail->scan.reset();
   store_.reset();
   ++failures_;
   next_open_ = clock_.Now() + backoff_.Next();
@@ -248,6 +260,9 @@ Status RocksmqLog::Look() {
   CDC_RETURN_IF_ERROR(Advance());
   if ((active_ && !was_active) || Unsettled()) CDC_RETURN_IF_ERROR(Advance());
   last_look_ = clock_.Now();
+  for (const auto& tail : tails_) {
+    if (tail->scan && last_look_ - tail->scan_used > kScanIsOld) tail->scan.reset();
+  }
   failures_ = 0;
   backoff_.Reset();
   return OkStatus();
@@ -301,7 +316,7 @@ Status RocksmqLog::Serve(TailState* tail) {
 
 // Is there something to read up to `safe`? Fails the Read when the place is no longer held.
 Result<bool> RocksmqLog::Check(TailState* tail, uint64_t safe) {
-  if (tail->place.kind == LogPosition::Kind::kEarliest) return true;
+  if (tail->place.kind == LogPosition::Kind::kEarliest || tail->scan) return true;
   const uint64_t id = tail->place.id.minor;
   const TimePoint now = clock_.Now();
   if (safe < id) {
@@ -340,10 +355,16 @@ Status RocksmqLog::Deliver(TailState* tail, uint64_t safe) {
   const auto take = [&](uint64_t id, std::string_view payload) {
     if (!entries.empty() && bytes + payload.size() > tail->max_bytes) return false;
     bytes += payload.size();
-    entries.push_back({LogId{0, id}, std::make_shared<const std::string>(payload)});
+    entries.push_back({LogId{0, id}, Slice::Copy(payload)});
     return true;
   };
-  CDC_RETURN_IF_ERROR(store_->Scan(tail->topic, first, safe, take));
+  if (!tail->scan) {
+    tail->scan = store_->Scan(tail->topic, first);
+    tail->scan_last = safe;
+  }
+  tail->scan_used = clock_.Now();
+  CDC_ASSIGN_OR_RETURN(const bool more, tail->scan->Run(tail->scan_last, take));
+  if (!more) tail->scan.reset();
   if (entries.empty()) return OkStatus();  // retention took what was there
   tail->place = {LogPosition::Kind::kAfter, entries.back().id};
   tail->at_end = {};

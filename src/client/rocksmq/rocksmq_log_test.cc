@@ -112,14 +112,14 @@ TEST(RocksmqLog, DeliversWhatIsThereAndWhatComes) {
   ASSERT_TRUE(entries.ok()) << entries.error().message;
   ASSERT_EQ(entries->size(), 2U);
   EXPECT_EQ((*entries)[0].id.minor, kFirstId);
-  EXPECT_EQ(*(*entries)[1].payload, "two");
+  EXPECT_EQ((*entries)[1].payload.bytes, "two");
   auto waiting = StartRead(tail.get());
   owner.Put("dml_2", kFirstId + 3, "x");
   owner.Put("dml_1", kFirstId + 4, "three");
   entries = Wait(std::move(waiting));
   ASSERT_TRUE(entries.ok());
   ASSERT_EQ(entries->size(), 1U);
-  EXPECT_EQ(*(*entries)[0].payload, "three");
+  EXPECT_EQ((*entries)[0].payload.bytes, "three");
 }
 
 TEST(RocksmqLog, CutsReadsAndDeliversOversizedEntriesAlone) {
@@ -156,8 +156,8 @@ TEST(RocksmqLog, StartsAtAndAfterAMessage) {
   const auto log = OpenRocksmqLog(folder.path());
   const auto at = log->Open("t", At(kFirstId + 20));
   const auto after = log->Open("t", After(kFirstId + 20));
-  EXPECT_EQ(*ReadNow(at.get())->front().payload, "2");
-  EXPECT_EQ(*ReadNow(after.get())->front().payload, "3");
+  EXPECT_EQ(ReadNow(at.get())->front().payload.bytes, "2");
+  EXPECT_EQ(ReadNow(after.get())->front().payload.bytes, "3");
 }
 
 TEST(RocksmqLog, APositionThatIsGoneIsAnErrorWithTheOldestHeld) {
@@ -240,7 +240,7 @@ TEST(RocksmqLog, APositionBeyondTheEndIsWaitedForThenGone) {
   (void)LatestOf(patient.get(), {"t"});
   EXPECT_EQ(waiting.wait_for(seconds(0)), std::future_status::timeout);
   owner.Put("t", kFirstId + 1, "it came");
-  EXPECT_EQ(*Wait(std::move(waiting))->front().payload, "it came");
+  EXPECT_EQ(Wait(std::move(waiting))->front().payload.bytes, "it came");
 
   options.ahead_grace = milliseconds(30);
   const auto log = OpenRocksmqLog(folder.path(), options);
@@ -293,7 +293,7 @@ TEST(RocksmqLog, FollowsARestartedOwner) {
     const auto entries = Wait(std::move(waiting));
     ASSERT_TRUE(entries.ok()) << entries.error().message;
     ASSERT_EQ(entries->size(), 1U);
-    EXPECT_EQ(*entries->front().payload, std::to_string(i));
+    EXPECT_EQ(entries->front().payload.bytes, std::to_string(i));
   }
 }
 
@@ -313,7 +313,7 @@ TEST(RocksmqLog, AStoreMadeAnewIsNoticed) {
   ASSERT_FALSE(entries.ok()) << "went on in another store as if nothing had happened";
   EXPECT_EQ(entries.error().kind, ErrorKind::kPositionGone);
   const auto fresh = log->Open("t", {});
-  EXPECT_EQ(*ReadNow(fresh.get())->front().payload, "new");
+  EXPECT_EQ(ReadNow(fresh.get())->front().payload.bytes, "new");
 }
 
 TEST(RocksmqLog, LeavesNothingBehindInTheTempFolder) {
@@ -434,7 +434,8 @@ TEST(RocksmqLog, LosesNothingWhileTheOwnerFlushes) {
         continue;
       }
       for (const RawEntry& entry : *entries) {
-        const bool right = entry.id.minor == kFirstId + read && *entry.payload == Payload(read);
+        const bool right =
+            entry.id.minor == kFirstId + read && entry.payload.bytes == Payload(read);
         if (!right) trouble = "message " + std::to_string(read) + " is missing";
         if (!right) break;
         ++read;

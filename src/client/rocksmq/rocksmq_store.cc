@@ -215,19 +215,32 @@ Result<bool> RocksmqStore::Contains(const std::string& topic, uint64_t id) const
   return it->Valid() && it->key() == rocksdb::Slice(key);
 }
 
-Status RocksmqStore::Scan(const std::string& topic, uint64_t first, uint64_t last,
-                          const Each& each) const {
-  const auto it = database_->NewIterator();
-  const std::string prefix = Prefix(topic);
-  // Ids are as long as each other, so that keys are in the order of their ids; 0 stands for "all".
-  it->Seek(first == 0 ? prefix : KeyOf(topic, first));
-  for (; it->Valid(); it->Next()) {
-    const std::optional<uint64_t> id = IdOf(it->key(), prefix);
-    if (!id || *id > last) break;
-    if (!each(*id, {it->value().data(), it->value().size()})) break;
+struct RocksmqScan::State {
+  std::unique_ptr<rocksdb::Iterator> at;
+  std::string prefix;
+};
+
+RocksmqScan::RocksmqScan(std::string path, std::unique_ptr<State> state)
+    : path_(std::move(path)), state_(std::move(state)) {}
+RocksmqScan::~RocksmqScan() = default;
+
+Result<bool> RocksmqScan::Run(uint64_t last, const Each& each) {
+  for (rocksdb::Iterator* it = state_->at.get(); it->Valid(); it->Next()) {
+    const std::optional<uint64_t> id = IdOf(it->key(), state_->prefix);
+    if (!id || *id > last) return false;
+    if (!each(*id, {it->value().data(), it->value().size()})) return true;
   }
-  if (!it->status().ok()) return StoreError(path_, it->status());
-  return OkStatus();
+  if (!state_->at->status().ok()) return StoreError(path_, state_->at->status());
+  return false;
+}
+
+std::unique_ptr<RocksmqScan> RocksmqStore::Scan(const std::string& topic, uint64_t first) const {
+  auto state = std::make_unique<RocksmqScan::State>();
+  state->at = database_->NewIterator();
+  state->prefix = Prefix(topic);
+  // Ids are as long as each other, so that keys are in the order of their ids; 0 stands for "all".
+  state->at->Seek(first == 0 ? state->prefix : KeyOf(topic, first));
+  return std::make_unique<RocksmqScan>(path_, std::move(state));
 }
 
 }  // namespace cdc

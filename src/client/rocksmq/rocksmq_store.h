@@ -16,6 +16,24 @@
 
 namespace cdc {
 
+// A walk over a topic as the store showed it when the walk began, whatever is deleted meanwhile; it
+// keeps the files of that time. Must not outlive the store.
+class RocksmqScan {
+ public:
+  struct State;
+  RocksmqScan(std::string path, std::unique_ptr<State> state);
+  ~RocksmqScan();
+
+  // Calls `each` for the next messages with an id up to `last`, until it returns false: the walk
+  // then goes on with that message. False: there are no more.
+  using Each = std::function<bool(uint64_t id, std::string_view payload)>;
+  Result<bool> Run(uint64_t last, const Each& each);
+
+ private:
+  const std::string path_;
+  const std::unique_ptr<State> state_;
+};
+
 class RocksmqStore {
  public:
   // Errors: kNotFound, kInvalid (not readable, no store), kOther; all kRetry but for a RocksDB
@@ -41,9 +59,7 @@ class RocksmqStore {
   uint64_t BytesBetween(const std::string& topic, uint64_t first, uint64_t last) const;
   Result<bool> Contains(const std::string& topic, uint64_t id) const;
 
-  // Calls `each` for the messages of `topic` with first <= id <= last until it returns false.
-  using Each = std::function<bool(uint64_t id, std::string_view payload)>;
-  Status Scan(const std::string& topic, uint64_t first, uint64_t last, const Each& each) const;
+  std::unique_ptr<RocksmqScan> Scan(const std::string& topic, uint64_t first) const;
 
  private:
   struct Database;

@@ -158,7 +158,7 @@ class Planner {
   void AddRows(Kind kind, const LaneItem& item, const std::vector<const Change*>& changes,
                const PrimaryKeys& keys, size_t items) {
     size_t bytes = 0;
-    for (const Change* change : changes) bytes += change->payload->size();
+    for (const Change* change : changes) bytes += change->payload.bytes.size();
     OpenCall* call = Find(kind, item);
     if (call != nullptr && (call->key_set.Overlaps(keys) || !Fits(*call, changes, bytes, kind))) {
       Close();

@@ -72,7 +72,7 @@ TEST(ApiPlanTest, InsertsOfTwoPartitionsAreOneCallEach) {
 
 TEST(ApiPlanTest, ABoundedCall) {
   ApiPlanOptions options;
-  options.max_bytes = Insert({1}, 10, kP1).payload->size() * 2 + 1;
+  options.max_bytes = Insert({1}, 10, kP1).payload.bytes.size() * 2 + 1;
   EXPECT_EQ(Text(Plan({Item(Insert({1}, 10, kP1), "p1"), Item(Insert({2}, 11, kP1), "p1"),
                        Item(Insert({3}, 12, kP1), "p1")},
                       options)),
@@ -212,10 +212,10 @@ TEST(MergeRowsTest, JoinsColumnsInRowOrder) {
 TEST(MergeRowsTest, OtherColumnsAreNotJoined) {
   const Change a = Insert({1}, 10, kP1);
   WireWriter extended;
-  extended.Raw(*a.payload);
+  extended.Raw(a.payload.bytes);
   extended.Bytes(13, rows_for_tests::Column(5, "more", 103, ""));
   Change b = a;
-  b.payload = std::make_shared<const std::string>(extended.Take());
+  b.payload = Slice::Own(extended.Take());
   EXPECT_FALSE(MergedRowsRequest(RowsCall::kInsert, {&a, &b}, *Address("p1")).has_value());
   EXPECT_FALSE(MergedRowsRequest(RowsCall::kInsert, {&b, &a}, *Address("p1")).has_value());
 }

@@ -20,7 +20,7 @@ constexpr uint32_t kType = 1, kName = 2, kScalars = 3, kVectors = 4, kFieldId = 
 // schema.VectorField
 constexpr uint32_t kDim = 1, kBfloat16Vector = 5;
 
-using Owner = std::shared_ptr<const std::string>;
+using Owner = std::shared_ptr<const void>;
 
 // One column: its description and the pieces of its values, in row order.
 struct Column {
@@ -100,13 +100,12 @@ struct Columns {
 // A column in one piece: copied only if it is not.
 Slice Contiguous(const Slices& column) {
   if (column.pieces().size() == 1) return column.pieces().front();
-  const auto copy = std::make_shared<const std::string>(column.Join());
-  return {copy, *copy};
+  return Slice::Own(column.Join());
 }
 
 bool AddRows(const Change& change, const TargetAddressOfRows& to, bool first, Columns* columns) {
   size_t seen = 0;
-  WireReader reader(*change.payload);
+  WireReader reader(change.payload.bytes);
   while (reader.Next()) {
     if (!reader.Is(kLogFieldsData, WireType::kBytes)) continue;
     std::string_view name;

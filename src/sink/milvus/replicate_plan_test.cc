@@ -106,7 +106,7 @@ TEST(ReplicatePlanTest, LargeBatchesAreCutInOrderAndTheTickIsLast) {
     const Timestamp ts = 10 + static_cast<Timestamp>(key);
     items.push_back({Insert({key}, ts, kP1), Address(), ts});
   }
-  const size_t one = Insert({1}, 10, kP1).payload->size();
+  const size_t one = Insert({1}, 10, kP1).payload.bytes.size();
   const auto calls = PlanReplicateCalls(Batch(items, 20), one * 2 + one / 2);
   ASSERT_TRUE(calls.ok());
   ASSERT_GE(calls->size(), 3u);

@@ -52,7 +52,7 @@ inline std::string Base(uint64_t type, int64_t msg_id, Timestamp ts) {
 }
 
 inline Change Decoded(std::string payload) {
-  return *DecodeMessage(LogId{0, 1}, std::make_shared<const std::string>(std::move(payload)));
+  return *DecodeMessage(LogId{0, 1}, Slice::Own(std::move(payload)));
 }
 
 inline Change Insert(const std::vector<int64_t>& keys, Timestamp ts, PartitionId partition,

@@ -6,7 +6,6 @@ find_package(RocksDB CONFIG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)  # Debian has no CMake file for it
 add_library(RdKafka::rdkafka ALIAS PkgConfig::rdkafka)
-pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 find_package(SQLite3 REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)

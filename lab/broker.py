@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab import places
-from lab.process import Process, require_free_ports
+from lab.process import require_free_ports
+from lab.server import Server
 
 # A JVM that starts fast and leaves the two cores to others. Acknowledged messages survive kill -9
 # of the process, which the tests rely on; they need not survive the machine.
@@ -18,7 +19,7 @@ class BrokerError(AssertionError):
     """The broker refused something. An AssertionError, so that waiting loops go on."""
 
 
-class Broker(ABC):
+class Broker(Server):
     """One real broker, the log of any number of Milvus servers, each with topics of its own.
 
     Its messages can be read here without milvus-cdc, so that tests have something to compare with.
@@ -26,48 +27,26 @@ class Broker(ABC):
 
     kind: str  # kafka or pulsar: what milvus-cdc and Milvus call it
 
-    def __init__(self, data: Path, port: int) -> None:
-        self.data = data
-        self.port = port
-        self.address = f"127.0.0.1:{port}"
-        self.process = Process(self.kind, data / f"{self.kind}.log")
+    _patience = 240.0  # a JVM, on two busy cores
+    securities: tuple[str, ...]  # how clients may have to show who they are
+
+    def __init__(self, data: Path, port: int, security: str) -> None:
+        super().__init__(self.kind, data, port, self.kind)
+        if security not in self.securities:
+            raise ValueError(f"security is one of {self.securities}, not {security}")
+        self.security = security
+        self._started_from = 0  # bytes of its log were there before the present start
 
     # --- the process --------------------------------------------------------------------------
 
-    def start(self) -> Broker:
-        self.launch()
-        return self.wait()
-
     def launch(self) -> None:
-        """Starts it and waits for nothing, so that other servers can come up beside it."""
         if not places.jars(self.kind).is_dir():
             raise FileNotFoundError(f"no jars of {self.kind}: run ./x setup first")
         require_free_ports(self._ports(), self.kind)
         self.data.mkdir(parents=True, exist_ok=True)
-        self.process.start(self._command())
-
-    def wait(self) -> Broker:
-        self.process.wait_ready("it serves", self._ready, 240)  # a JVM, on two busy cores
-        return self
-
-    def stop(self) -> None:
-        self.process.end(30)
-
-    def kill(self) -> None:
-        self.process.kill()
-
-    def restart(self, *, hard: bool = False) -> None:
-        if hard:
-            self.kill()
-        else:
-            self.stop()
-        self.start()
-
-    def freeze(self) -> None:
-        self.process.freeze()
-
-    def thaw(self) -> None:
-        self.process.thaw()
+        command = self._command()
+        self._started_from = self.process.log_size()
+        self.process.start(command)
 
     def _write(self, name: str, lines: list[str]) -> Path:
         path = self.data / name
@@ -80,9 +59,6 @@ class Broker(ABC):
     @abstractmethod
     def _command(self) -> list[str]:
         """Writes its configuration and says how to run it."""
-
-    @abstractmethod
-    def _ready(self) -> bool: ...
 
     # --- who uses it --------------------------------------------------------------------------
 

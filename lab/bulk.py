@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from pymilvus import Collection, CollectionSchema, DataType, FieldSchema
 from lab.client import Client, keys_expression
 from lab.seeder import ALL_VECTOR_INDEX, vector_field
 from lab.timestamps import write_ts
+from lab.waiting import until
 
 
 @dataclass
@@ -64,3 +66,38 @@ class Bulk:
 
     def _note(self, result: Any) -> None:
         self.last_ts = max(self.last_ts, write_ts(result))
+
+
+class BulkWriter(threading.Thread):
+    """Writes many rows in rounds of one batch per collection, then deletes and upserts some."""
+
+    def __init__(self, all_bulk: list[Bulk], rows: int, batch: int, changed: int) -> None:
+        super().__init__(daemon=True)
+        self.all_bulk = all_bulk
+        self.rows = rows  # of each collection
+        self.batch = batch
+        self.changed = changed
+        self.rounds_done = 0
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            for first in range(0, self.rows, self.batch):
+                for bulk in self.all_bulk:
+                    self.insert(bulk, first)
+                self.rounds_done += 1
+            for bulk in self.all_bulk:
+                bulk.delete(list(range(self.changed)))
+                bulk.upsert(list(range(self.changed, 2 * self.changed)))
+        except BaseException as error:
+            self.error = error
+
+    def insert(self, bulk: Bulk, first: int) -> None:
+        bulk.insert(first, self.batch)
+
+    def wait_for_round(self, wanted: int) -> None:
+        until(f"round {wanted}", lambda: self.rounds_done >= wanted or self.error, 180)
+
+    def finish(self) -> None:
+        self.join()
+        assert self.error is None, self.error

@@ -156,6 +156,16 @@ sourceConfig:
     def create(self, **request_data: Any) -> Task:
         return Task(self, str(self.request("create", request_data)["task_id"]))
 
+    def create_fails(self, **request_data: Any) -> str:
+        """The message of a refused create, or the complaint of the task that came of it."""
+        try:
+            task = self.create(**request_data)
+        except CdcError as error:
+            return error.message
+        reason = task.wait_complaint()
+        task.delete()
+        return reason
+
     def tasks(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.request("list")["tasks"]
         return listed
@@ -213,6 +223,17 @@ class Task:
             return int(progress["target_ts"]) or 1
 
         return until(f"safe_ts of task {self.task_id} >= {source_ts}", reached, timeout)
+
+    def wait_complaint(self, about: str = "", timeout: float = 60.0) -> str:
+        """Waits until something is wrong, with `about` if given, and returns the reason."""
+
+        def told() -> str:
+            task = self.get()
+            reason = str(task.get("health_reason", ""))
+            assert task["health"] != "ok" and about in reason, json.dumps(task, indent=1)
+            return reason
+
+        return until(f"task {self.task_id} complains {about}", told, timeout)
 
     def wait_health(self, wanted: str, timeout: float = 60.0) -> str:
         """Waits until the health is `wanted` and returns the reason."""

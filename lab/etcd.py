@@ -8,7 +8,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from lab.process import Process, require_free_ports
+from lab.process import require_free_ports
+from lab.server import Server
 
 
 def _b64(text: str | bytes) -> str:
@@ -21,17 +22,17 @@ def _prefix_end(prefix: str) -> bytes:
     return bytes(raw)
 
 
-class Etcd:
+class Etcd(Server):
     """One member without fsync; several Milvus share it, each under a root path of its own."""
 
-    def __init__(self, data: Path, port: int) -> None:
-        self.port = port
-        self.peer_port = port + 1
-        self.address = f"127.0.0.1:{port}"
-        self.data = data
-        self.process = Process("etcd", data / "etcd.log")
+    _patience = 20.0
+    _grace = 5.0
 
-    def start(self) -> Etcd:
+    def __init__(self, data: Path, port: int) -> None:
+        super().__init__("etcd", data, port, "etcd")
+        self.peer_port = port + 1
+
+    def launch(self) -> None:
         require_free_ports([self.port, self.peer_port], "etcd")
         client, peer = f"http://{self.address}", f"http://127.0.0.1:{self.peer_port}"
         self.process.start(
@@ -46,22 +47,10 @@ class Etcd:
                 f"--initial-cluster=default={peer}",
             ]
         )
-        self.process.wait_ready("/health", self._healthy, 20)
-        return self
 
-    def _healthy(self) -> bool:
+    def _ready(self) -> bool:
         with urllib.request.urlopen(f"http://{self.address}/health", timeout=2) as answer:
             return bool(json.load(answer).get("health") == "true")
-
-    def stop(self) -> None:
-        self.process.end(5)
-
-    def kill(self) -> None:
-        self.process.kill()
-
-    def restart(self) -> None:
-        self.process.kill()
-        self.start()
 
     def _call(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
         request = urllib.request.Request(

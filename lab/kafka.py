@@ -13,7 +13,6 @@ from lab import places
 from lab.broker import JAVA, Broker, BrokerError
 from lab.certificates import Certificates, make_certificates
 
-SECURITY = ("none", "plain", "scram", "tls")
 USER, PASSWORD = "cdc", "secret-of-kafka"
 _CLUSTER = "bWlsdnVzLWNkYy1sYWItMA"
 # Offsets from the port of the plain listener. To connect to GATED is to be sent to the gate.
@@ -27,13 +26,11 @@ class Kafka(Broker):
 
     kind = "kafka"
 
+    securities = ("none", "plain", "scram", "tls")
+
     def __init__(self, data: Path, port: int, security: str = "none") -> None:
-        super().__init__(data, port)
-        if security not in SECURITY:
-            raise ValueError(f"security is one of {SECURITY}, not {security}")
-        self.security = security
+        super().__init__(data, port, security)
         self.certificates: Certificates | None = None
-        self._started_from = 0
 
     # --- the process --------------------------------------------------------------------------
 
@@ -60,7 +57,6 @@ class Kafka(Broker):
             done = subprocess.run(tool, capture_output=True, text=True)
             if done.returncode != 0:
                 raise BrokerError(f"cannot format Kafka's folder: {done.stdout}{done.stderr}")
-        self._started_from = self.process.log_size()
         return [*JAVA, "-Xms128m", "-Xmx512m", *jars, "kafka.Kafka", str(config)]
 
     def _properties(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,23 @@ class Entry(NamedTuple):
     size: int
     crc: int
     streaming: bool
+
+
+class Sent(NamedTuple):
+    """What a test wrote, to be compared with what was read."""
+
+    id: str
+    size: int
+    crc: int
+
+    @classmethod
+    def of(cls, id: object, payload: bytes) -> Sent:
+        return cls(str(id), len(payload), zlib.crc32(payload))
+
+
+def plain(entries: list[Entry]) -> list[Sent]:
+    assert not any(entry.streaming for entry in entries)
+    return [Sent(entry.id, entry.size, entry.crc) for entry in entries]
 
 
 class Failure(NamedTuple):

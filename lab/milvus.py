@@ -10,7 +10,8 @@ from pathlib import Path
 from lab import places
 from lab.broker import Broker
 from lab.etcd import Etcd
-from lab.process import Process, require_free_ports
+from lab.process import require_free_ports
+from lab.server import Server
 
 # Offsets from the base port, by the names of the packaged configuration template.
 _PORTS = {
@@ -28,7 +29,7 @@ _METRICS_OFFSET = 9
 PORTS_PER_MILVUS = 10
 
 
-class Milvus:
+class Milvus(Server):
     """Uses a shared etcd under root path and channel prefix `name`, and local storage.
 
     Its log is a RocksMQ of its own, or the topics of a broker that begin with `name`.
@@ -47,19 +48,16 @@ class Milvus:
         session_ttl: int = 5,
         extra_env: dict[str, str] | None = None,
     ) -> None:
+        super().__init__(f"milvus-{name}", data, port, "milvus")
         self.name = name
-        self.data = data
         self.etcd = etcd
-        self.port = port
         self.broker = broker
         self.standby = standby
         self.dml_channels = dml_channels
         self.session_ttl = session_ttl
         self.extra_env = extra_env or {}
-        self.address = f"127.0.0.1:{port}"
         self.uri = f"http://{self.address}"
         self.rocksmq = data / "data" / "rocksmq"
-        self.process = Process(f"milvus-{name}", data / "milvus.log")
 
     @property
     def log_kind(self) -> str:
@@ -118,12 +116,7 @@ class Milvus:
             **self.extra_env,
         }
 
-    def start(self) -> Milvus:
-        self.launch()
-        return self.wait()
-
     def launch(self) -> None:
-        """Starts it and waits for nothing, so that several can come up side by side."""
         ports = [self.port + offset for offset in _PORTS.values()]
         require_free_ports([*ports, self.metrics_port], f"Milvus '{self.name}'")
         self._write_configuration()
@@ -131,30 +124,7 @@ class Milvus:
         binary = str(places.milvus_home() / "bin" / "milvus")
         self.process.start([binary, "run", "standalone"], self._environment())
 
-    def wait(self) -> Milvus:
-        self.process.wait_ready("/healthz", self._healthy, 90)
-        return self
-
-    def _healthy(self) -> bool:
+    def _ready(self) -> bool:
         url = f"http://127.0.0.1:{self.metrics_port}/healthz"
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(b"OK" in answer.read())
-
-    def stop(self) -> None:
-        self.process.end(30)
-
-    def kill(self) -> None:
-        self.process.kill()
-
-    def restart(self, *, hard: bool = False) -> None:
-        if hard:
-            self.kill()
-        else:
-            self.stop()
-        self.start()
-
-    def freeze(self) -> None:
-        self.process.freeze()
-
-    def thaw(self) -> None:
-        self.process.thaw()

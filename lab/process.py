@@ -77,6 +77,12 @@ class Process:
             )
         _alive.append(self)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of all its threads so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def send(self, signal_number: int) -> None:
         """To the whole process group."""
         with contextlib.suppress(ProcessLookupError):

@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pulsar
 
@@ -21,7 +21,6 @@ from lab.broker import JAVA, Broker, BrokerError
 from lab.certificates import Certificates, make_certificates
 from lab.waiting import until
 
-SECURITY = ("none", "token", "tls")
 TENANT, NAMESPACE = "public", "default"
 # Offsets from the port of the plain listener. To connect to GATED is to be sent to the gate.
 _WEB, _GATED, _BOOKIE, _GATE, _TLS = 1, 2, 3, 4, 5
@@ -53,19 +52,16 @@ class Pulsar(Broker):
     with `tls` there is a second listener for milvus-cdc."""
 
     kind = "pulsar"
+    securities = ("none", "token", "tls")
 
     def __init__(self, data: Path, port: int, security: str = "none") -> None:
-        super().__init__(data, port)
-        if security not in SECURITY:
-            raise ValueError(f"security is one of {SECURITY}, not {security}")
-        self.security = security
+        super().__init__(data, port, security)
         self.certificates: Certificates | None = None
         self.web_port = port + _WEB
-        self._log_before = 0
 
     # --- the process --------------------------------------------------------------------------
 
-    def wait(self) -> Pulsar:
+    def wait(self) -> Self:
         """Killed while clients were busy, a standalone at times comes back with its bookie joining
         and leaving all the time, and then serves topics that nobody can read until they are
         unloaded (Pulsar issue 23654). An operator would restart it; so does the lab."""
@@ -78,14 +74,10 @@ class Pulsar(Broker):
         super().wait()
         return self
 
-    def launch(self) -> None:
-        self._log_before = self.process.log.stat().st_size if self.process.log.exists() else 0
-        super().launch()
-
     def _joins(self) -> int:
         """How often clients of the bookkeeper have seen a bookie join since the start."""
         with self.process.log.open("rb") as log:
-            log.seek(self._log_before)
+            log.seek(self._started_from)
             return log.read().count(b"Failed to resolve network location")
 
     def _ports(self) -> list[int]:

@@ -168,6 +168,11 @@ class Seeded:
     def __post_init__(self) -> None:
         self._values = Values(self.seed)
 
+    @property
+    def channels(self) -> list[str]:
+        """The topics that its rows go to."""
+        return sorted(self.client.describe(self.db, self.name).physical_channel_names)
+
     # --- making -------------------------------------------------------------------------------
 
     @classmethod

@@ -13,6 +13,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from lab.wire import field
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build" / "fuzz"
 GOLDEN = ROOT / "tests" / "golden"
@@ -20,18 +22,6 @@ TARGETS = ("message", "operation", "catalog", "position")
 
 # Longest input that is tried; the golden messages are up to 3 KB, a whole catalog 30 KB.
 MAX_BYTES = {"message": 8192, "operation": 4096, "catalog": 32768, "position": 64}
-
-
-def _varint(value: int) -> bytes:
-    out = b""
-    while value >= 0x80:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
 def _messages() -> list[bytes]:
@@ -55,9 +45,9 @@ def _catalogs() -> list[bytes]:
                 continue
             what, _, key, value = line.split()
             key = "by-dev/" + key.split("/", 1)[1]
-            body = _field(1, key.encode())
-            body += b"\x18\x01" if what == "DEL" else _field(2, bytes.fromhex(value))
-            events.append(_field(1, body))
+            body = field(1, key.encode())
+            body += b"\x18\x01" if what == "DEL" else field(2, bytes.fromhex(value))
+            events.append(field(1, body))
         found.append(b"".join(events))
         found += [b"".join(events[i : i + 8]) for i in range(0, len(events), 8)]
     return found

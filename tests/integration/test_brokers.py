@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 from pymilvus import MilvusException
 
 from lab.broker import Broker
-from lab.bulk import Bulk
-from lab.cdc_server import CdcError, CdcServer
+from lab.bulk import Bulk, BulkWriter
+from lab.cdc_server import CdcError
 from lab.client import Key
 from lab.kafka import PASSWORD, Kafka
 from lab.logged_rows import compare_logged, count, is_insert, logged_rows
 from lab.milvus import Milvus
 from lab.pulsar import Pulsar, token
-from lab.seeder import Seeded
 from lab.stack import Stack
 from lab.waiting import until
 from tests.integration.scenario import BOTH_MODES, Scenario, on
@@ -28,6 +26,7 @@ ON_PULSAR = pytest.mark.logs("pulsar")
 COLLECTIONS = 4
 ROWS = 100_000 // COLLECTIONS
 BATCH = 1_250
+CHANGED = 500
 
 
 def _broker(stack: Stack) -> Broker:
@@ -45,51 +44,24 @@ def _pulsar(stack: Stack) -> Pulsar:
     return stack.broker
 
 
-def _channels(seeded: Seeded) -> list[str]:
-    """The topics that the collection's rows go to."""
-    described = seeded.client.describe(seeded.db, seeded.name)
-    return sorted(described.physical_channel_names)
-
-
 # --- trouble in the middle of a load ----------------------------------------------------------
 
 
-class _Load(threading.Thread):
-    """Writes 100,000 rows through any trouble; what a broken insert had written is replaced."""
+class _Load(BulkWriter):
+    """Goes through any trouble; what a broken insert had written is replaced."""
 
-    def __init__(self, all_bulk: list[Bulk]) -> None:
-        super().__init__(daemon=True)
-        self.all_bulk = all_bulk
-        self.rounds_done = 0
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
+    def insert(self, bulk: Bulk, first: int) -> None:
         try:
-            for first in range(0, ROWS, BATCH):
-                for bulk in self.all_bulk:
-                    self._insert(bulk, first)
-                self.rounds_done += 1
-            for bulk in self.all_bulk:
-                bulk.delete(list(range(500)))
-                bulk.upsert(list(range(500, 1_000)))
-        except BaseException as error:
-            self.error = error
-
-    def _insert(self, bulk: Bulk, first: int) -> None:
-        try:
-            bulk.insert(first, BATCH)
+            super().insert(bulk, first)
         except MilvusException:
             until("the source takes rows again", lambda: self._replaced(bulk, first), 120, 0.5)
 
     def _replaced(self, bulk: Bulk, first: int) -> bool:
         try:
-            bulk.upsert(list(range(first, first + BATCH)))
+            bulk.upsert(list(range(first, first + self.batch)))
         except MilvusException as error:
             raise AssertionError(str(error)) from error
         return True
-
-    def wait_for_round(self, wanted: int) -> None:
-        until(f"round {wanted}", lambda: self.rounds_done >= wanted or self.error, 180)
 
 
 def _loaded(scenario: Scenario, disturb: Callable[[int], None]) -> None:
@@ -103,19 +75,18 @@ def _loaded(scenario: Scenario, disturb: Callable[[int], None]) -> None:
         Bulk(scenario.source, "default", scenario.name(f"c{i}"), seed=1000 * i).create()
         for i in range(COLLECTIONS)
     ]
-    load = _Load(all_bulk)
+    load = _Load(all_bulk, ROWS, BATCH, CHANGED)
     load.start()
     for number in range(3):
         load.wait_for_round(4 + 4 * number)
         disturb(number)
-    load.join()
-    assert load.error is None, load.error
+    load.finish()
     for bulk in all_bulk:
         task.wait_safe(bulk.last_ts, timeout=180)
     task.wait_health("ok")
     logs = _Logs(scenario, [bulk.name for bulk in all_bulk])
     for bulk in all_bulk:
-        assert logs.keys(bulk.name) == bulk.alive and len(bulk.alive) == ROWS - 500
+        assert logs.keys(bulk.name) == bulk.alive and len(bulk.alive) == ROWS - CHANGED
     logs.assert_equal()
 
 
@@ -182,7 +153,7 @@ def test_message_that_the_producer_wrote_twice(scenario: Scenario) -> None:
     seeded.insert(10)
     keys = seeded.insert(20)
     scenario.assert_equal(seeded)
-    (topic,) = _channels(seeded)
+    (topic,) = seeded.channels
     _broker(scenario.stack).repeat(topic, is_insert)
     seeded.delete(keys[:5])
     seeded.insert(10)
@@ -271,7 +242,7 @@ def test_position_that_the_log_no_longer_holds(own: Stack) -> None:
     arrived = seeded.rows_alive
     task.pause()
     seeded.insert(40)
-    for topic in _channels(seeded):
+    for topic in seeded.channels:
         _broker(own).truncate(topic)
     seeded.insert(50)
     with pytest.raises(CdcError, match="cannot read") as refused:
@@ -300,29 +271,12 @@ def _replicates(own: Stack) -> None:
     scenario.assert_healthy()
 
 
-def _complaint(server: CdcServer, configuration: str) -> str:
-    """Starts it so; what it answers to a create, or what the task that came of it says."""
-    server.start(configuration)
-    try:
-        task = server.create(blackhole_connect_param={}, db_collections={"*": [{"name": "*"}]})
-    except CdcError as error:
-        return error.message
-
-    def complaint() -> str:
-        described = task.get()
-        assert described["health"] != "ok", described
-        return str(described["health_reason"])
-
-    reason = until("the task complains", complaint, 60)
-    task.delete()
-    return reason
-
-
 def _refused_then_replicates(own: Stack, right: str, wrong: str, secret: str) -> None:
     """Without what the broker wants there is a complaint, with it everything works."""
     configuration = own.cdc.configuration()
     assert right in configuration
-    reason = _complaint(own.cdc, configuration.replace(right, wrong))
+    own.cdc.start(configuration.replace(right, wrong))
+    reason = own.cdc.create_fails(blackhole_connect_param={}, db_collections={"*": [{"name": "*"}]})
     assert "127.0.0.1" in reason, reason
     own.cdc.terminate()
     own.cdc.start(configuration)

@@ -166,26 +166,10 @@ def test_port_in_use_is_named(other_server: CdcServer, scenario: Scenario) -> No
     assert str(scenario.cdc.port) in _ends(other_server)
 
 
-def _create_fails(server: CdcServer, scenario: Scenario) -> str:
-    """The message of a refused create, or the complaint of the task that came of it."""
-    try:
-        task = server.create(**scenario.request())
-    except CdcError as error:
-        return error.message
-
-    def complaint() -> str:
-        described = task.get()
-        assert described["health"] != "ok", described
-        return str(described["health_reason"])
-
-    return until("the task complains", complaint, 30)
-
-
-@pytest.mark.logs("rocksmq")
 @ON_PLAIN
 def test_rocksmq_path_that_cannot_be_read(other_server: CdcServer, scenario: Scenario) -> None:
     other_server.start(other_server.configuration(rocksmq="/nonexistent/rocksmq"))
-    assert "/nonexistent/rocksmq" in _create_fails(other_server, scenario)
+    assert "/nonexistent/rocksmq" in other_server.create_fails(**scenario.request())
     assert other_server.healthy()
     assert "/nonexistent/rocksmq" in other_server.process.tail()
 
@@ -193,12 +177,12 @@ def test_rocksmq_path_that_cannot_be_read(other_server: CdcServer, scenario: Sce
 @ON_PLAIN
 def test_wrong_root_path(other_server: CdcServer, scenario: Scenario) -> None:
     other_server.start(other_server.configuration(root_path="not-a-milvus"))
-    assert "not-a-milvus" in _create_fails(other_server, scenario)
+    assert "not-a-milvus" in other_server.create_fails(**scenario.request())
     assert other_server.healthy()
 
 
 @ON_PLAIN
 def test_etcd_address_where_nobody_listens(other_server: CdcServer, scenario: Scenario) -> None:
     other_server.start(other_server.configuration(etcd_address="127.0.0.1:9"))
-    assert "127.0.0.1:9" in _create_fails(other_server, scenario)
+    assert "127.0.0.1:9" in other_server.create_fails(**scenario.request())
     assert other_server.healthy()

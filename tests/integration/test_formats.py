@@ -24,6 +24,7 @@ from lab.kafka import Kafka
 from lab.recording import Recording, ReplayedSource, load_recording, timestamp_now
 from lab.stack import Stack, Target
 from lab.waiting import until
+from lab.wire import varint
 
 pytestmark = pytest.mark.xdist_group("formats")
 
@@ -237,7 +238,7 @@ def test_an_import_is_reported(servers: Servers, cdc: CdcServer) -> None:
     replay.wait_for(task, "auto1_renamed")
     header = common_pb2.MsgHeader(base=common_pb2.MsgBase(msg_type=408, timestamp=timestamp_now()))
     number = replay.recording.id_of("auto1_renamed")
-    collection = b"\x20" + _varint(number)  # ImportMsg.collectionID = 4
+    collection = b"\x20" + varint(number)  # ImportMsg.collectionID = 4
     source = servers.source("by-dev", replay.recording)
     source.append("by-dev-rootcoord-dml_3", header.SerializeToString() + collection)
     reason = task.wait_health("warning")
@@ -256,11 +257,3 @@ def test_a_message_of_the_streaming_service_stops_the_task(
     source.append("by-d26-rootcoord-dml_5", b"", (("_v", b"1"), ("_t", b"2")))
     reason = task.wait_health("failed")
     assert "streaming service" in reason and "by-d26-rootcoord-dml_5" in reason, reason
-
-
-def _varint(value: int) -> bytes:
-    out = b""
-    while value >= 0x80:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])

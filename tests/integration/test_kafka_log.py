@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import zlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from confluent_kafka import Producer
 
 from lab.kafka import Kafka
-from lab.log_check import Entry, LogCheck
+from lab.log_check import LogCheck, Sent, plain
 from lab.waiting import until
 
 _numbers = itertools.count(1)
 
 pytestmark = pytest.mark.xdist_group("kafka_log")
-
-
-class Sent(NamedTuple):
-    id: str
-    size: int
-    crc: int
 
 
 class Topic:
@@ -50,7 +43,7 @@ class Topic:
             number = len(self.sent)
             payload = (b"%09d," % number) * (size // 10)
             self.producer.produce(self.name, payload, partition=0, headers=dict(headers))
-            self.sent.append(Sent(str(number), len(payload), zlib.crc32(payload)))
+            self.sent.append(Sent.of(number, payload))
             self.producer.poll(0)
         assert self.producer.flush(30) == 0
         return self.sent[-count:]
@@ -64,11 +57,6 @@ class Topic:
         check = self.check("--from", place, "--count", str(count))
         assert check.wait_end() == 0, check.text()
         return plain(check.entries())
-
-
-def plain(entries: list[Entry]) -> list[Sent]:
-    assert not any(entry.streaming for entry in entries)
-    return [Sent(entry.id, entry.size, entry.crc) for entry in entries]
 
 
 @pytest.fixture(scope="module")
@@ -192,10 +180,23 @@ def test_goes_on_by_itself_after_the_broker(topic: Topic, what: str) -> None:
 
 
 def test_a_topic_that_is_not_there_yet_is_empty(topic: Topic) -> None:
-    check = topic.check("--from", "earliest")
-    until("it asks for the topic", lambda: check.process.running, 5)
+    check = topic.check("--from", "earliest", "--verbose")
+    until("it asks for the topic", lambda: "is not there yet" in check.text(), 20)
     topic.send(3)
     assert plain(check.wait_entries(3)) == topic.sent
+    check.process.kill()
+
+
+@pytest.mark.parametrize("messages", [0, 50])
+def test_a_quiet_topic_is_waited_for_without_work(topic: Topic, messages: int) -> None:
+    """librdkafka is told to look again when a queue was full: not over and over."""
+    if messages:
+        topic.send(messages)
+    check = topic.check("--from", "earliest")
+    check.wait_entries(messages)
+    before = check.process.cpu_seconds
+    time.sleep(3)  # the quiet itself, not a wait for something
+    assert check.process.cpu_seconds - before < 0.5
     check.process.kill()
 
 

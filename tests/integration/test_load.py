@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
-from lab.bulk import Bulk
+from lab.bulk import Bulk, BulkWriter
 from lab.comparer import Place, Traits, compare_by_scan, compare_objects
 from lab.waiting import until
 from tests.integration.scenario import Scenario, on
@@ -16,32 +14,6 @@ ROWS = 100_000 // COLLECTIONS
 CHANGED = 10_000 // COLLECTIONS
 BATCH = 1_250
 MEMORY_LIMIT_MB = 300
-
-
-class Writer(threading.Thread):
-    """Writes all of it; `rounds_done` says how far it is."""
-
-    def __init__(self, all_bulk: list[Bulk]) -> None:
-        super().__init__(daemon=True)
-        self.all_bulk = all_bulk
-        self.rounds_done = 0
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            for first in range(0, ROWS, BATCH):
-                for bulk in self.all_bulk:
-                    bulk.insert(first, BATCH)
-                self.rounds_done += 1
-            for bulk in self.all_bulk:
-                bulk.delete(list(range(0, CHANGED)))
-                bulk.upsert(list(range(CHANGED, 2 * CHANGED)))
-        except BaseException as error:
-            self.error = error
-
-
-def _wait_for_round(writer: Writer, wanted: int) -> None:
-    until(f"round {wanted}", lambda: writer.rounds_done >= wanted or writer.error, 120)
 
 
 def _wait_objects_equal(source: Place, target: Place, traits: Traits) -> None:
@@ -55,14 +27,13 @@ def _run(scenario: Scenario, kill: bool) -> None:
         Bulk(scenario.source, databases[i % 2], scenario.name(f"c{i}"), seed=1000 * i).create()
         for i in range(COLLECTIONS)
     ]
-    writer = Writer(all_bulk)
+    writer = BulkWriter(all_bulk, ROWS, BATCH, CHANGED)
     writer.start()
     if kill:
         for wanted in (2, 5):
-            _wait_for_round(writer, wanted)
+            writer.wait_for_round(wanted)
             scenario.cdc.restart(hard=True)
-    writer.join()
-    assert writer.error is None, writer.error
+    writer.finish()
     for bulk in all_bulk:
         task.wait_safe(bulk.last_ts, timeout=180)
     memory = scenario.cdc.process.memory_mb("VmHWM")

@@ -6,15 +6,13 @@ Against one real broker with small ledgers, to which every client must show a to
 from __future__ import annotations
 
 import itertools
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pulsar
 import pytest
 
-from lab.log_check import Entry, LogCheck
+from lab.log_check import LogCheck, Sent, plain
 from lab.places import libpulsar
 from lab.pulsar import NAMESPACE, TENANT, Pulsar, token
 from lab.waiting import until
@@ -29,12 +27,6 @@ class SmallLedgers(Pulsar):
     def _properties(self) -> list[str]:
         more = [f"managedLedgerMaxEntriesPerLedger={LEDGER}"]
         return [*super()._properties(), *more, "managedLedgerMinLedgerRolloverTimeMinutes=0"]
-
-
-class Sent(NamedTuple):
-    id: str
-    size: int
-    crc: int
 
 
 class Topic:
@@ -69,7 +61,7 @@ class Topic:
             payload = (b"%09d," % number) * (size // 10)
             place = self.producer.send(payload)
             name = f"{place.ledger_id()}:{place.entry_id()}"
-            self.sent.append(Sent(name, len(payload), zlib.crc32(payload)))
+            self.sent.append(Sent.of(name, payload))
         return self.sent[-count:]
 
     def send_batch(self, count: int) -> None:
@@ -97,11 +89,6 @@ class Topic:
 
     def close(self) -> None:
         self.client.close()
-
-
-def plain(entries: list[Entry]) -> list[Sent]:
-    assert not any(entry.streaming for entry in entries)
-    return [Sent(entry.id, entry.size, entry.crc) for entry in entries]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from pymilvus import Collection, CollectionSchema, utility
 
 from lab.cdc_server import CdcError
 from lab.seeder import DIM, key_field, vector_field
-from lab.waiting import until
 from tests.integration.scenario import EVERYWHERE, Scenario
 
 
@@ -144,25 +143,13 @@ def test_a_strangers_collection_is_left_alone(scenario: Scenario, dim: int) -> N
     before = scenario.target.client.describe("default", name).SerializeToString()
     scenario.start_task()
     scenario.seed("a", load=False, fields=[]).insert(5)
-    reason = _complaint(scenario, name)
+    reason = scenario.running.wait_complaint(name)
     assert ("adopt" if dim == DIM else "vector") in reason
     utility.drop_collection(name, using=scenario.source.alias())
     scenario.cdc.restart()
     other = scenario.seed("later", load=False)
     other.insert(1)
     assert scenario.target.client.describe("default", name).SerializeToString() == before
-
-
-def _complaint(scenario: Scenario, name: str) -> str:
-    """Waits until the task says what is wrong with `name`."""
-
-    def told() -> str:
-        task = scenario.running.get()
-        reason = str(task.get("health_reason", ""))
-        assert task["health"] != "ok" and name in reason, task
-        return reason
-
-    return until(f"the task complains about {name}", told, 30)
 
 
 @EVERYWHERE

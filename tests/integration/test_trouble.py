@@ -175,7 +175,7 @@ def test_wiped_etcd_drops_nothing(own: Stack) -> None:
     reason = task.wait_health("warning")
     assert reason
     _all_there(own, task, all_seeded)
-    own.etcd.restart()  # the watch is renewed with a fresh list, which is empty
+    own.etcd.restart(hard=True)  # the watch is renewed with a fresh list, which is empty
     own.cdc.restart()  # and so does a fresh process
     until("the task complains", lambda: task.get()["health"] != "ok", 60)
     _all_there(own, task, all_seeded)

@@ -231,9 +231,6 @@ std::optional<KafkaFailure> KafkaSubscription::Take(size_t max_bytes,
     return KafkaFailure{KafkaFailure::Kind::kOther, rd_kafka_err2str(rd_kafka_last_error())};
   }
   const size_t queued = rd_kafka_queue_length(queue_);
-  if (queued > 0 && (mean_bytes_ == 0 || queued * mean_bytes_ >= (kQueuedKiB << 10) / 2)) {
-    full_ = true;
-  }
   size_t bytes = 0;
   for (const RawEntry& entry : *entries) bytes += entry.payload.bytes.size();
   std::array<rd_kafka_message_t*, kTakeAtOnce> taken;
@@ -260,6 +257,7 @@ std::optional<KafkaFailure> KafkaSubscription::Take(size_t max_bytes,
       rd_kafka_message_destroy(message);
     }
     mean_bytes_ = std::max<uint64_t>(1, (bytes - before) / static_cast<size_t>(count));
+    if (queued * mean_bytes_ >= (kQueuedKiB << 10) / 2) full_ = true;
   }
   return failure;
 }

@@ -307,6 +307,7 @@ void KafkaLog::OnFailure(const std::shared_ptr<TailState>& tail, const KafkaFail
       if (tail->place.kind != LogPosition::Kind::kEarliest) AskWhetherHeld(tail);
       return;
     case KafkaFailure::Kind::kNoTopic: {
+      LogDebug("topic {} is not there yet", tail->topic);
       // Milvus makes topics when it needs them: one that was never read is empty so far.
       if (tail->place.kind == LogPosition::Kind::kEarliest) return;
       const TimePoint now = clock_.Now();

@@ -35,9 +35,9 @@ Request Named(const TargetName& name) {
 
 MilvusClient::MilvusClient(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-// The channel goes first: it waits for callbacks, which may use what `impl_` holds.
+// While all is still there: the callbacks that come now may call again.
 MilvusClient::~MilvusClient() {
-  impl_->channel.reset();
+  impl_->channel->Close();
 }
 
 Result<std::shared_ptr<MilvusClient>> MilvusClient::Open(const TargetAddress& address) {

@@ -126,6 +126,10 @@ Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const TargetAddress& 
 }
 
 MilvusChannel::~MilvusChannel() {
+  Close();
+}
+
+void MilvusChannel::Close() {
   Calls& calls = *state_->calls;
   std::vector<std::unique_ptr<InFlight>> ended;
   std::unique_lock lock(calls.mutex);

@@ -1,8 +1,7 @@
 // MilvusChannel: one HTTP/2 connection to a Milvus; bytes in, bytes out. Internal to MilvusClient.
 //
 // Call() may be used from any thread and does not block; its callback runs on a gRPC thread,
-// exactly once. The destructor cancels what is in flight and waits for the callbacks: it must not
-// run in one.
+// exactly once. Close() and the destructor must not run in one.
 #pragma once
 
 #include <functional>
@@ -21,7 +20,7 @@ class MilvusChannel {
  public:
   // Errors: kInvalid (certificate files that cannot be read). Does not connect yet.
   static Result<std::unique_ptr<MilvusChannel>> Open(const TargetAddress& address);
-  ~MilvusChannel();
+  ~MilvusChannel();  // closes
   MilvusChannel(const MilvusChannel&) = delete;
   MilvusChannel& operator=(const MilvusChannel&) = delete;
 
@@ -29,6 +28,8 @@ class MilvusChannel {
   void Call(const char* method, MilvusCallClass call, const Slices& request,
             const std::string& database, Duration timeout,
             std::function<void(Result<std::string>)> done);
+  // Cancels what is in flight and waits for the callbacks, which may call again meanwhile.
+  void Close();
   // Removes the token from a text that a server sent.
   std::string Redact(std::string text) const;
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <thread>
 
 namespace cdc {
 namespace {
@@ -39,6 +40,25 @@ TEST(MilvusClientTest, DestructionWaitsForEveryCallback) {
       }
     }
     EXPECT_EQ(answered, 10);
+  }
+}
+
+// A step of several calls goes on in the callback of the first, on gRPC's thread.
+TEST(MilvusClientTest, ACallbackMayCallAgainWhileTheClientEnds) {
+  for (int round = 0; round < 20; ++round) {
+    auto opened = MilvusClient::Open(Nobody());
+    ASSERT_TRUE(opened.ok());
+    std::shared_ptr<MilvusClient> client = *std::move(opened);
+    std::atomic<bool> ending = false;
+    std::atomic<int> answered = 0;
+    client->GetVersion([&, raw = client.get()](auto) {
+      while (!ending) std::this_thread::yield();
+      for (int i = 0; i < 1000; ++i) std::this_thread::yield();  // most likely within its end
+      raw->GetVersion([&](auto) { ++answered; });
+    });
+    ending = true;
+    client.reset();
+    EXPECT_EQ(answered, 1);
   }
 }
 

@@ -260,6 +260,7 @@ bool KafkaLog::Start(TailState* tail) {
   }
   tail->subscription =
       std::make_unique<KafkaSubscription>(tail->consumer, tail->topic, FirstOffset(tail->place));
+  LogDebug("topic {} is read from {}", tail->topic, ToString(tail->place));
   return true;
 }
 
@@ -307,7 +308,6 @@ void KafkaLog::OnFailure(const std::shared_ptr<TailState>& tail, const KafkaFail
       if (tail->place.kind != LogPosition::Kind::kEarliest) AskWhetherHeld(tail);
       return;
     case KafkaFailure::Kind::kNoTopic: {
-      LogDebug("topic {} is not there yet", tail->topic);
       // Milvus makes topics when it needs them: one that was never read is empty so far.
       if (tail->place.kind == LogPosition::Kind::kEarliest) return;
       const TimePoint now = clock_.Now();

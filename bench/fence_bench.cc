@@ -16,6 +16,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/allocator.h"
 #include "base/format.h"
 #include "bench/into_nothing.h"
 #include "bench/milvus_messages.h"
@@ -108,6 +109,7 @@ Result<Measured> Replicate(const Arguments& arguments) {
 }  // namespace cdc::bench
 
 int main(int count, char** values) {
+  cdc::SetUpAllocator();
   cdc::bench::Arguments arguments;
   CLI::App app("the price of the fence");
   app.add_option("--rows", arguments.rows);

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "base/allocator.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "bench/bare_readers.h"
@@ -107,6 +108,7 @@ Result<double> Seconds(const Arguments& arguments) {
 }  // namespace cdc::bench
 
 int main(int count, char** values) {
+  cdc::SetUpAllocator();
   cdc::bench::Arguments arguments;
   CLI::App app("how fast a source is read");
   app.add_option("--channel", arguments.channel)->required();

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string>
 
+#include "base/allocator.h"
 #include "base/log.h"
 #include "server/app.h"
 #include "server/config.h"
@@ -43,6 +44,7 @@ int Serve(std::string path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  cdc::SetUpAllocator();
   signal(SIGPIPE, SIG_IGN);  // a peer that goes away is an error of that call
   CLI::App app{"Keeps one Milvus equal to a selection of another."};
   app.name("milvus-cdc");

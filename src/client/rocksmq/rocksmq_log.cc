@@ -24,8 +24,9 @@ constexpr Duration kFullLook = seconds(1);
 // A tail that was at the end of its topic this recently has missed nothing, even if the message it
 // read last is gone by now. Far below any retention time.
 constexpr Duration kEndIsFresh = seconds(10);
-// Nobody reads on: what a scan keeps, deleted files among it, is given back.
-constexpr Duration kScanIsOld = seconds(5);
+// Nobody reads on: what a scan keeps is given back, memtables that the store has left behind and
+// deleted files among it.
+constexpr Duration kScanIsOld = milliseconds(200);
 constexpr int kQuietFailures = 2;  // opening again mends most errors: say nothing the first times
 
 // What the log's thread knows of one tail.

@@ -4,6 +4,8 @@
 
 namespace cdc {
 
-void SetUpAllocator() { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
+void SetUpAllocator() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
 
 }  // namespace cdc

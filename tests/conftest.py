@@ -1,6 +1,7 @@
-"""What all Python tests share: the two tiers, the three logs of a source, the report of --full.
+"""What all Python tests share: the two tiers, the three logs of a source, the reports of --full.
 
-Every test that has a source runs on RocksMQ, on Kafka and on Pulsar: all of them with --full, and
+Every test that has a source runs on RocksMQ, on Kafka and on Pulsar: all of them with --full, which
+./x calls for one log after the other (three brokers at once are too much for a small machine), and
 without it on RocksMQ those that are not slow, on the brokers those marked `core`. `core` is the
 main job: create, drop, rename, rows of every kind of insert, delete and upsert, partitions,
 indexes, load, flush, databases, aliases, restart of everything with kill -9; one test of each,
@@ -17,11 +18,14 @@ import pytest
 
 from lab.stack import LOGS
 
-REPORT = Path(__file__).resolve().parent.parent / "docs" / "operations" / "test-report.md"
+REPORTS = Path(__file__).resolve().parent.parent / "docs" / "operations"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the slow tests too, write a report")
+    parser.addoption(
+        "--log", choices=LOGS, help="only the tests of this log; a --full of it writes a report"
+    )
 
 
 # Tests of one kind of target and one log share servers. The files that restart servers get a second
@@ -81,12 +85,15 @@ def _rank(item: pytest.Item) -> int:
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     full = bool(config.getoption("--full"))
+    only = config.getoption("--log")
     chosen = str(config.getoption("-k"))
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
         named = _value(item, "log") in chosen or (chosen and _value(item, "log") == "rocksmq")
-        (kept if full or named or _in_first_tier(item) else left_out).append(item)
+        wanted = full or named or _in_first_tier(item)
+        wanted = wanted and only in (None, _value(item, "log"))
+        (kept if wanted else left_out).append(item)
         _group(item, full)
     items[:] = kept
     if left_out:
@@ -110,12 +117,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _results.append((report.nodeid, report.outcome, report.duration))
 
 
-def _write_report(seconds: float) -> None:
+def _write_report(log: str, seconds: float) -> None:
     passed = sum(outcome == "passed" for _, outcome, _ in _results)
     failed = sum(outcome == "failed" for _, outcome, _ in _results)
     skipped = len(_results) - passed - failed
     lines = [
-        "# Report of the last `./x test --full`",
+        f"# Report of the last `./x test --full` on {log}",
         "",
         f"{passed} passed, {failed} failed, {skipped} skipped in {seconds:.0f} s, "
         f"{time.strftime('%Y-%m-%d')}. Written by the run itself; do not edit.",
@@ -126,17 +133,18 @@ def _write_report(seconds: float) -> None:
     for name, outcome, duration in _results:
         short = name.removeprefix("tests/integration/").partition("@")[0]
         lines.append(f"| {short} | {outcome} | {duration:.1f} |")
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text("\n".join(lines) + "\n")
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / f"test-report-{log}.md").write_text("\n".join(lines) + "\n")
 
 
 _began = time.monotonic()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes the report after a whole run of --full, in the process that has all results."""
+    """Writes the report after a whole --full of a log, in the process that has all results."""
     config = session.config
     in_worker = hasattr(config, "workerinput")
     partial = config.getoption("keyword") or config.getoption("collectonly")
-    if config.getoption("--full") and not in_worker and not partial:
-        _write_report(time.monotonic() - _began)
+    log = config.getoption("--log")
+    if config.getoption("--full") and log and not in_worker and not partial:
+        _write_report(log, time.monotonic() - _began)

@@ -9,17 +9,15 @@
 // and nothing more is written but checkpoints. --rate: the rows come in real time, one per message,
 // instead of all being there. The source is written by a process of its own so that a run's
 // instructions can be counted.
-#include <rocksdb/db.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
 #include <thread>
 
 #include "base/allocator.h"
-#include "base/format.h"
 #include "bench/into_nothing.h"
 #include "bench/milvus_messages.h"
+#include "bench/rocksmq_writer.h"
 #include "client/rocksmq/rocksmq_log.h"
 
 namespace cdc::bench {
@@ -36,41 +34,10 @@ struct Arguments {
   std::string folder;
 };
 
-// A RocksMQ with one channel.
-class Store {
- public:
-  explicit Store(const std::string& path) {
-    rocksdb::Options options;
-    options.create_if_missing = true;
-    rocksdb::DB* db = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(options, path, &db);
-    if (!status.ok()) {
-      std::fprintf(stderr, "%s\n", status.ToString().c_str());
-      std::exit(1);
-    }
-    db_.reset(db);
-  }
-  void Put(const std::string& payload) {
-    constexpr uint64_t kFirstId = 470'000'000'000'000'000;
-    (void)db_->Put({}, Format("{}/{}", kChannel, kFirstId + ++puts_), payload);
-  }
-  void Flush() { (void)db_->Flush({}); }
-
- private:
-  std::unique_ptr<rocksdb::DB> db_;
-  uint64_t puts_ = 0;
-};
-
-// A backlog is older than what counts as keeping up, and a source is loaded with up to 100 MB/s.
-constexpr int64_t kBacklogMs = 600'000;
-size_t RateOf(size_t bytes) {
-  return std::min<size_t>(20'000, 100'000'000 / bytes);
-}
-
 void WriteSource(const Arguments& arguments) {
-  Store store(arguments.folder + "/rocksmq");
+  RocksmqWriter store(arguments.folder + "/rocksmq", kChannel);
   const int64_t begin_ms = SystemClock().WallMillis() - kBacklogMs;
-  MilvusMessages messages(kChannel, begin_ms, arguments.bytes, RateOf(arguments.bytes),
+  MilvusMessages messages(kChannel, begin_ms, arguments.bytes, BacklogRate(arguments.bytes),
                           [&](const std::string& payload) { store.Put(payload); });
   const Timestamp end = messages.Write(arguments.rows);
   store.Flush();
@@ -83,13 +50,13 @@ Result<Measured> Replicate(const Arguments& arguments) {
   run.channel = kChannel;
   run.store = arguments.folder + "/store.db";
   run.without_fence = arguments.without_fence;
-  std::unique_ptr<Store> store;
+  std::unique_ptr<RocksmqWriter> store;
   std::unique_ptr<MilvusMessages> messages;
   if (arguments.rate == 0) {
     std::ifstream(arguments.folder + "/times") >> run.begin >> run.end;
   } else {
     const SystemClock clock;
-    store = std::make_unique<Store>(rocksmq);
+    store = std::make_unique<RocksmqWriter>(rocksmq, kChannel);
     const int64_t begin_ms = clock.WallMillis();
     run.begin = ComposeTimestamp(begin_ms);
     messages =

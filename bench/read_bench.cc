@@ -1,24 +1,21 @@
 // Reads one channel of a source to its end, through the pipeline into nothing or with a bare loop
 // of the client library. Prints what it did as JSON; bench/read.py runs it and compares.
 //
-//   read_bench --channel C --rows N --bytes PER_MESSAGE --write FOLDER    messages as a file and as
-//   a
-//                                                                         RocksMQ
-//   read_bench --channel C --folder FOLDER --kafka ADDRESS [--bare]       or --pulsar URL --library
-//   L,
-//                                                                         or --rocksmq
-#include <rocksdb/db.h>
-
+//   read_bench --channel C --rows N --bytes PER_MESSAGE --write FOLDER   the source, then
+//   read_bench --channel C --rows N --folder FOLDER [LOG] [--bare]       the run
+//
+// The source is written as a RocksMQ, which is read when no LOG is named, and as a file, which
+// bench/read.py sends to the brokers. LOG: --kafka ADDRESS, or --pulsar URL --library LIBPULSAR.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
 
 #include "base/allocator.h"
-#include "base/format.h"
 #include "base/log.h"
 #include "bench/bare_readers.h"
 #include "bench/into_nothing.h"
 #include "bench/milvus_messages.h"
+#include "bench/rocksmq_writer.h"
 #include "client/kafka/kafka_log.h"
 #include "client/rocksmq/rocksmq_log.h"
 
@@ -36,38 +33,22 @@ struct Arguments {
   bool bare = false;
 };
 
-// Older than what counts as keeping up.
-constexpr int64_t kBacklogMs = 600'000;
-constexpr size_t kBytesPerSecond = 100'000'000;  // of the source's time
-constexpr size_t kMostPerSecond = 20'000;
-
-int WriteSource(const Arguments& arguments) {
-  rocksdb::Options options;
-  options.create_if_missing = true;
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, arguments.write + "/rocksmq", &db);
-  if (!status.ok()) {
-    std::fprintf(stderr, "%s\n", status.ToString().c_str());
-    return 1;
-  }
-  const std::unique_ptr<rocksdb::DB> store(db);
+void WriteSource(const Arguments& arguments) {
+  RocksmqWriter store(arguments.write + "/rocksmq", arguments.channel);
   std::ofstream file(arguments.write + "/messages", std::ios::binary);
-  uint64_t count = 0;
   const auto put = [&](const std::string& payload) {
     const auto size = static_cast<uint32_t>(payload.size());
     file.write(reinterpret_cast<const char*>(&size), sizeof(size));
     file.write(payload.data(), size);
-    (void)store->Put({}, Format("{}/{}", arguments.channel, 470'000'000'000'000'000 + ++count),
-                     payload);
+    store.Put(payload);
   };
   const int64_t begin_ms = SystemClock().WallMillis() - kBacklogMs;
   MilvusMessages messages(arguments.channel, begin_ms, arguments.bytes,
-                          std::min(kMostPerSecond, kBytesPerSecond / arguments.bytes), put);
+                          BacklogRate(arguments.bytes), put);
   const Timestamp end = messages.Write(arguments.rows);
-  (void)store->Flush({});
+  store.Flush();
   std::ofstream(arguments.write + "/times")
-      << ComposeTimestamp(begin_ms) << " " << end << " " << count << "\n";
-  return 0;
+      << ComposeTimestamp(begin_ms) << " " << end << " " << store.puts() << "\n";
 }
 
 Result<std::shared_ptr<RawLog>> OpenLog(const Arguments& arguments) {
@@ -121,7 +102,10 @@ int main(int count, char** values) {
   app.add_option("--library", arguments.pulsar.library);
   app.add_flag("--bare", arguments.bare);
   CLI11_PARSE(app, count, values);
-  if (!arguments.write.empty()) return cdc::bench::WriteSource(arguments);
+  if (!arguments.write.empty()) {
+    cdc::bench::WriteSource(arguments);
+    return 0;
+  }
   cdc::InitLog(cdc::LogLevel::kError, "");
   const auto seconds = cdc::bench::Seconds(arguments);
   if (!seconds.ok()) {

@@ -1,0 +1,34 @@
+// Writes a RocksMQ with one channel, as Milvus lays it out: the sources of the benches. One thread;
+// blocks; ends the process with a message when RocksDB refuses.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace rocksdb {
+class DB;
+}
+
+namespace cdc::bench {
+
+// A backlog is older than what counts as keeping up.
+constexpr int64_t kBacklogMs = 600'000;
+// Rows per second of the source's time: it was loaded with up to 100 MB/s.
+size_t BacklogRate(size_t bytes_per_message);
+
+class RocksmqWriter {
+ public:
+  RocksmqWriter(const std::string& path, std::string channel);
+  ~RocksmqWriter();
+  void Put(const std::string& payload);
+  void Flush();
+  uint64_t puts() const { return puts_; }
+
+ private:
+  const std::string channel_;
+  std::unique_ptr<rocksdb::DB> db_;
+  uint64_t puts_ = 0;
+};
+
+}  // namespace cdc::bench

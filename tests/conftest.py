@@ -72,6 +72,8 @@ def _group(item: pytest.Item, full: bool) -> None:
         if shared and whole and item.path.name in files:
             item.add_marker(pytest.mark.xdist_group(name))
     item.add_marker(pytest.mark.xdist_group(log))
+    if "slow" in item.keywords and "own" in _groups(item):  # nothing that others of it could share
+        item.add_marker(pytest.mark.xdist_group(item.name))
 
 
 def _groups(item: pytest.Item) -> set[str]:
@@ -80,6 +82,8 @@ def _groups(item: pytest.Item) -> set[str]:
 
 def _rank(item: pytest.Item) -> int:
     groups = _groups(item)
+    if "slow" in item.keywords and "own" in groups:  # ten minutes, most of them idle
+        return -1
     return next((i for i, name in enumerate(LONGEST) if name in groups), len(LONGEST))
 
 

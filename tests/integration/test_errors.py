@@ -167,6 +167,7 @@ def test_port_in_use_is_named(other_server: CdcServer, scenario: Scenario) -> No
 
 
 @ON_PLAIN
+@pytest.mark.logs("rocksmq")
 def test_rocksmq_path_that_cannot_be_read(other_server: CdcServer, scenario: Scenario) -> None:
     other_server.start(other_server.configuration(rocksmq="/nonexistent/rocksmq"))
     assert "/nonexistent/rocksmq" in other_server.create_fails(**scenario.request())

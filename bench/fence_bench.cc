@@ -11,12 +11,12 @@
 // instructions can be counted.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <thread>
 
 #include "base/allocator.h"
-#include "bench/into_nothing.h"
+#include "bench/backlog.h"
 #include "bench/milvus_messages.h"
+#include "bench/replication_run.h"
 #include "bench/rocksmq_writer.h"
 #include "client/rocksmq/rocksmq_log.h"
 
@@ -34,18 +34,8 @@ struct Arguments {
   std::string folder;
 };
 
-void WriteSource(const Arguments& arguments) {
-  RocksmqWriter store(arguments.folder + "/rocksmq", kChannel);
-  const int64_t begin_ms = SystemClock().WallMillis() - kBacklogMs;
-  MilvusMessages messages(kChannel, begin_ms, arguments.bytes, BacklogRate(arguments.bytes),
-                          [&](const std::string& payload) { store.Put(payload); });
-  const Timestamp end = messages.Write(arguments.rows);
-  store.Flush();
-  std::ofstream(arguments.folder + "/times") << ComposeTimestamp(begin_ms) << " " << end << "\n";
-}
-
-Result<Measured> Replicate(const Arguments& arguments) {
-  const std::string rocksmq = arguments.folder + "/rocksmq";
+Result<Measured> RunOnce(const Arguments& arguments) {
+  const std::string rocksmq = RocksmqOf(arguments.folder);
   Run run;
   run.channel = kChannel;
   run.store = arguments.folder + "/store.db";
@@ -53,7 +43,9 @@ Result<Measured> Replicate(const Arguments& arguments) {
   std::unique_ptr<RocksmqWriter> store;
   std::unique_ptr<MilvusMessages> messages;
   if (arguments.rate == 0) {
-    std::ifstream(arguments.folder + "/times") >> run.begin >> run.end;
+    const Backlog backlog = OpenBacklog(arguments.folder);
+    run.begin = backlog.begin;
+    run.end = backlog.end;
   } else {
     const SystemClock clock;
     store = std::make_unique<RocksmqWriter>(rocksmq, kChannel);
@@ -69,7 +61,7 @@ Result<Measured> Replicate(const Arguments& arguments) {
     };
   }
   run.log = OpenRocksmqLog(rocksmq);
-  return ReplicateIntoNothing(run);
+  return Replicate(run);
 }
 
 }  // namespace
@@ -87,10 +79,11 @@ int main(int count, char** values) {
   app.add_flag("--without-fence", arguments.without_fence);
   CLI11_PARSE(app, count, values);
   if (arguments.write) {
-    cdc::bench::WriteSource(arguments);
+    cdc::bench::WriteBacklog(arguments.folder, cdc::bench::kChannel, arguments.rows,
+                             arguments.bytes);
     return 0;
   }
-  const auto measured = cdc::bench::Replicate(arguments);
+  const auto measured = cdc::bench::RunOnce(arguments);
   if (!measured.ok()) {
     std::fprintf(stderr, "%s\n", measured.error().message.c_str());
     return 1;

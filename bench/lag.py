@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from lab.client import EVENTUALLY, Client
+from lab.quantiles import quantile
 from lab.replicated import MODES, both_modes, replicated
 from lab.seeder import Seeded
 from lab.stack import LOGS, Stack
@@ -75,11 +76,6 @@ def measure(stack: Stack, mode: str, rows: int) -> list[Sample]:
     watch.stop()
     task.delete()
     return samples
-
-
-def quantile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def _line(name: str, values: list[float]) -> str:

@@ -8,14 +8,12 @@
 // bench/read.py sends to the brokers. LOG: --kafka ADDRESS, or --pulsar URL --library LIBPULSAR.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 
 #include "base/allocator.h"
 #include "base/log.h"
+#include "bench/backlog.h"
 #include "bench/bare_readers.h"
-#include "bench/into_nothing.h"
-#include "bench/milvus_messages.h"
-#include "bench/rocksmq_writer.h"
+#include "bench/replication_run.h"
 #include "client/kafka/kafka_log.h"
 #include "client/rocksmq/rocksmq_log.h"
 
@@ -33,24 +31,6 @@ struct Arguments {
   bool bare = false;
 };
 
-void WriteSource(const Arguments& arguments) {
-  RocksmqWriter store(arguments.write + "/rocksmq", arguments.channel);
-  std::ofstream file(arguments.write + "/messages", std::ios::binary);
-  const auto put = [&](const std::string& payload) {
-    const auto size = static_cast<uint32_t>(payload.size());
-    file.write(reinterpret_cast<const char*>(&size), sizeof(size));
-    file.write(payload.data(), size);
-    store.Put(payload);
-  };
-  const int64_t begin_ms = SystemClock().WallMillis() - kBacklogMs;
-  MilvusMessages messages(arguments.channel, begin_ms, arguments.bytes,
-                          BacklogRate(arguments.bytes), put);
-  const Timestamp end = messages.Write(arguments.rows);
-  store.Flush();
-  std::ofstream(arguments.write + "/times")
-      << ComposeTimestamp(begin_ms) << " " << end << " " << store.puts() << "\n";
-}
-
 Result<std::shared_ptr<RawLog>> OpenLog(const Arguments& arguments) {
   if (!arguments.kafka.empty()) {
     KafkaOptions options;
@@ -58,19 +38,21 @@ Result<std::shared_ptr<RawLog>> OpenLog(const Arguments& arguments) {
     return OpenKafkaLog(options);
   }
   if (!arguments.pulsar.service_url.empty()) return OpenPulsarLog(arguments.pulsar);
-  return OpenRocksmqLog(arguments.folder + "/rocksmq");
+  return OpenRocksmqLog(RocksmqOf(arguments.folder));
 }
 
 Result<double> Seconds(const Arguments& arguments) {
   Run run;
-  uint64_t count = 0;
-  std::ifstream(arguments.folder + "/times") >> run.begin >> run.end >> count;
+  const Backlog backlog = OpenBacklog(arguments.folder);
+  const uint64_t count = backlog.messages;
+  run.begin = backlog.begin;
+  run.end = backlog.end;
   if (arguments.bare) {
     const auto read = !arguments.kafka.empty()
                           ? DrainKafka(arguments.kafka, arguments.channel, count)
                       : !arguments.pulsar.service_url.empty()
                           ? DrainPulsar(arguments.pulsar, arguments.channel, count)
-                          : DrainRocksmq(arguments.folder + "/rocksmq", arguments.channel);
+                          : DrainRocksmq(RocksmqOf(arguments.folder), arguments.channel);
     if (!read.ok()) return read.error();
     if (read->messages != count) return FatalError("the bare loop did not find all messages");
     return read->seconds;
@@ -80,7 +62,7 @@ Result<double> Seconds(const Arguments& arguments) {
   const TimePoint begin = SystemClock().Now();
   CDC_ASSIGN_OR_RETURN(run.log, OpenLog(arguments));
   const auto opening = std::chrono::duration<double>(SystemClock().Now() - begin).count();
-  CDC_ASSIGN_OR_RETURN(const Measured measured, ReplicateIntoNothing(run));
+  CDC_ASSIGN_OR_RETURN(const Measured measured, Replicate(run));
   if (measured.rows < arguments.rows) return FatalError("the pipeline did not deliver all rows");
   return opening + measured.seconds;
 }
@@ -103,7 +85,7 @@ int main(int count, char** values) {
   app.add_flag("--bare", arguments.bare);
   CLI11_PARSE(app, count, values);
   if (!arguments.write.empty()) {
-    cdc::bench::WriteSource(arguments);
+    cdc::bench::WriteBacklog(arguments.write, arguments.channel, arguments.rows, arguments.bytes);
     return 0;
   }
   cdc::InitLog(cdc::LogLevel::kError, "");

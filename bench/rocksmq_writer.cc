@@ -2,7 +2,6 @@
 
 #include <rocksdb/db.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -21,10 +20,6 @@ void Check(const rocksdb::Status& status) {
 }
 
 }  // namespace
-
-size_t BacklogRate(size_t bytes_per_message) {
-  return std::min<size_t>(20'000, 100'000'000 / bytes_per_message);
-}
 
 RocksmqWriter::RocksmqWriter(const std::string& path, std::string channel)
     : channel_(std::move(channel)) {

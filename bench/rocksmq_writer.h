@@ -12,11 +12,6 @@ class DB;
 
 namespace cdc::bench {
 
-// A backlog is older than what counts as keeping up.
-constexpr int64_t kBacklogMs = 600'000;
-// Rows per second of the source's time: it was loaded with up to 100 MB/s.
-size_t BacklogRate(size_t bytes_per_message);
-
 class RocksmqWriter {
  public:
   RocksmqWriter(const std::string& path, std::string channel);

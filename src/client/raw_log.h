@@ -2,9 +2,9 @@
 // the decoding above it; implemented by client/rocksmq, client/kafka and client/pulsar.
 //
 // Threads: all calls are safe from any thread and do not block. Callbacks run on the log's own
-// thread, never before the call that took them has returned, at most once, and must not block nor
-// call back into the log. A callback of a destroyed tail, or of a log that is being destroyed, may
-// be dropped, or run once more at the same moment: receivers guard themselves.
+// thread, never before the call that took them has returned, at most once; they must not block, and
+// call nothing of the log but Read. A callback of a destroyed tail, or of a log that is being
+// destroyed, may be dropped, or run once more at the same moment: receivers guard themselves.
 #pragma once
 
 #include <functional>

@@ -251,9 +251,10 @@ void Channel::ExtendFence() {
   Timestamp soon = 0;
   size_t bytes = 0;
   const size_t room = options_.window_bytes - 3 * sent_bytes_;
-  for (const TrackedChange& change : ready_) {
-    bytes += change.change.MemoryUsage();
-    fence = change.change.ts;
+  for (size_t i = 0; i < ready_.size(); ++i) {
+    const Change& change = ready_[i].change;
+    bytes += change.MemoryUsage();
+    fence = change.ts;
     if (bytes < room / 2) soon = fence;
     if (bytes >= room) break;
   }

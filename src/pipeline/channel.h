@@ -8,7 +8,6 @@
 // owned by a Replication.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 
 #include "base/backoff.h"
 #include "base/executor.h"
+#include "base/fifo.h"
 #include "pipeline/ack_tracker.h"
 #include "pipeline/lane_set.h"
 #include "pipeline/ports.h"
@@ -146,7 +146,7 @@ class Channel final : public LaneClient {
   Backoff backoff_;
   TickBuffer buffer_;
   AckTracker tracker_;
-  std::deque<TrackedChange> ready_;  // released by a tick, in order, not yet routed
+  Fifo<TrackedChange> ready_;  // released by a tick, in order, not yet routed
   Timestamp tick_ = 0;
   TimePoint ticked_at_;
   Timestamp resolved_ = 0;

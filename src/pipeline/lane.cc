@@ -42,7 +42,7 @@ Lane::EdgeId Lane::Join(LaneClient* client, Timestamp resolved) {
 void Lane::Discard(EdgeId id) {
   const auto it = edges_.find(id);
   if (it != edges_.end()) it->second.queue.clear();
-  std::erase_if(repeats_, [id](const Entry& entry) { return entry.edge == id; });
+  repeats_.EraseIf([id](const Entry& entry) { return entry.edge == id; });
 }
 
 void Lane::Leave(EdgeId id) {
@@ -135,10 +135,6 @@ void Lane::MaybeSend() {
   StampAndSend(frontier);
 }
 
-bool Lane::BatchIsLong() const {
-  return options_.max_batch_items != 0 && staged_.size() >= options_.max_batch_items;
-}
-
 void Lane::TakeRepeats() {
   size_t bytes = 0;
   while (!repeats_.empty()) {
@@ -149,7 +145,7 @@ void Lane::TakeRepeats() {
       break;
     }
     bytes += next.change.MemoryUsage();
-    if (!staged_.empty() && (bytes > options_.max_batch_bytes || BatchIsLong())) break;
+    if (!staged_.empty() && bytes > options_.max_batch_bytes) break;
     staged_.push_back(std::move(repeats_.front()));
     repeats_.pop_front();
   }
@@ -169,7 +165,7 @@ void Lane::TakeMerged(Timestamp frontier) {
     }
     if (lowest == nullptr) break;
     bytes += lowest->queue.front().change.MemoryUsage();
-    if (!staged_.empty() && (bytes > options_.max_batch_bytes || BatchIsLong())) return;
+    if (!staged_.empty() && bytes > options_.max_batch_bytes) return;
     staged_.push_back(std::move(lowest->queue.front()));
     lowest->queue.pop_front();
   }
@@ -225,7 +221,8 @@ void Lane::SendStaged() {
   }
   last_sent_ = executor_->clock().Now();
   ++calls_;
-  sink_->Send(batch_, alive_.Guard([this](SendOutcome outcome) { OnSent(std::move(outcome)); }));
+  sink_->Send(batch_, alive_.Guard([this](size_t applied) { OnProgress(applied); }),
+              alive_.Guard([this](SendOutcome outcome) { OnSent(std::move(outcome)); }));
 }
 
 // Until no call of this lane can arrive any more, however often that has to be tried.
@@ -241,10 +238,17 @@ void Lane::Drain(std::function<void()> then) {
   }));
 }
 
+void Lane::OnProgress(size_t applied) {
+  if (options_.merge) return;  // readable with the tick behind the batch, not before
+  while (through_ < std::min(applied, staged_.size())) AckEntry(staged_[through_++]);
+}
+
 void Lane::OnSent(SendOutcome outcome) {
   const Timestamp tick = batch_->tick;
   batch_ = nullptr;
-  size_t applied = outcome.status.ok() ? staged_.size() : std::min(outcome.applied, staged_.size());
+  const size_t applied = outcome.status.ok()
+                             ? staged_.size()
+                             : std::max(std::min(outcome.applied, staged_.size()), through_);
   std::vector<Entry> done = std::exchange(unticked_, {});
   if (done.empty() && applied == staged_.size()) {
     done = std::exchange(staged_, {});
@@ -263,7 +267,7 @@ void Lane::OnSent(SendOutcome outcome) {
     unticked_ = std::move(done);
     done.clear();
   }
-  for (const Entry& entry : done) AckEntry(entry);
+  for (size_t i = std::exchange(through_, 0); i < done.size(); ++i) AckEntry(done[i]);
   if (outcome.status.ok()) {
     MaybeSend();
   } else {
@@ -293,9 +297,8 @@ void Lane::OnFailed(const Error& error) {
   }
   if (!error.IsRetry() && !repeats_.empty()) {
     std::set<std::pair<EdgeId, CollectionId>> objects;
-    for (const Entry& entry : repeats_) {
-      objects.emplace(entry.edge, entry.change.collection_id);
-    }
+    repeats_.ForEach(
+        [&](const Entry& entry) { objects.emplace(entry.edge, entry.change.collection_id); });
     if (isolate_ || objects.size() <= 1) Refuse(error);
     isolate_ = true;
     staged_.clear();
@@ -325,13 +328,13 @@ void Lane::Refuse(const Error& error) {
     return;
   }
   const CollectionId collection = repeats_.front().change.collection_id;
-  std::erase_if(repeats_, [&](const Entry& entry) {
+  repeats_.EraseIf([&](const Entry& entry) {
     return entry.edge == edge && entry.change.collection_id == collection;
   });
   const auto it = edges_.find(edge);
   if (it == edges_.end()) return;
-  std::erase_if(it->second.queue,
-                [&](const Entry& entry) { return entry.change.collection_id == collection; });
+  it->second.queue.EraseIf(
+      [&](const Entry& entry) { return entry.change.collection_id == collection; });
   // Later: the client may leave this lane in response.
   executor_->Post(alive_.Guard([this, edge, collection, error] {
     const auto found = edges_.find(edge);

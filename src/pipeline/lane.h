@@ -13,7 +13,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +21,7 @@
 
 #include "base/backoff.h"
 #include "base/executor.h"
+#include "base/fifo.h"
 #include "pipeline/ports.h"
 
 namespace cdc {
@@ -52,9 +52,6 @@ class Lane {
     Duration max_hold = std::chrono::seconds(1);        // how long a stalled edge is waited for
     uint64_t late_slack = ComposeTimestamp(10'000);     // an edge joining further behind is late
     size_t max_batch_bytes = 8 << 20;
-    // Where a batch becomes many calls (api mode), what is through shall count before long: a
-    // process that ends in the middle of a batch has all of it to repeat. 0: no limit.
-    size_t max_batch_items = 0;
     Duration retry_initial = std::chrono::milliseconds(100);
     Duration retry_max = std::chrono::seconds(5);
   };
@@ -114,17 +111,17 @@ class Lane {
     Timestamp resolved = 0;
     TimePoint advanced_at;
     bool late = false;  // its rows are re-stamped anyway: the merge does not wait for it
-    std::deque<Entry> queue;
+    Fifo<Entry> queue;
   };
 
   Timestamp Frontier();
   void MaybeSend();
   void TakeRepeats();
-  bool BatchIsLong() const;
   void TakeMerged(Timestamp frontier);
   void StampAndSend(Timestamp frontier);
   void SendStaged();
   void Drain(std::function<void()> then);
+  void OnProgress(size_t applied);
   void OnSent(SendOutcome outcome);
   void OnFailed(const Error& error);
   void Refuse(const Error& error);
@@ -140,13 +137,14 @@ class Lane {
 
   std::map<EdgeId, Edge> edges_;
   EdgeId next_edge_ = 1;
-  std::deque<Entry> injected_;
-  std::deque<Entry> repeats_;  // of a failed call, sent before anything else
-  bool isolate_ = false;       // repeats go out one collection at a time
+  Fifo<Entry> injected_;
+  Fifo<Entry> repeats_;   // of a failed call, sent before anything else
+  bool isolate_ = false;  // repeats go out one collection at a time
 
   std::vector<Entry>
       unticked_;               // applied by a failed call: readable with the next tick, acked then
   std::vector<Entry> staged_;  // entries of the call being prepared or in flight
+  size_t through_ = 0;         // of staged_: applied and acked while the rest is in flight
   std::shared_ptr<const LaneBatch> batch_;
   bool busy_ = false;  // a call is being prepared or in flight, or its failure is waited out
   bool troubled_ = false;

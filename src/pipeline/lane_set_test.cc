@@ -9,7 +9,8 @@ namespace {
 
 class FakeSink final : public DataSink {
  public:
-  void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override {
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t>,
+            Callback<SendOutcome> done) override {
     sent = std::move(batch);
     answer = std::move(done);
   }

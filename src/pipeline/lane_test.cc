@@ -14,8 +14,10 @@ using std::chrono::milliseconds;
 
 class FakeSink final : public DataSink {
  public:
-  void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override {
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> through,
+            Callback<SendOutcome> done) override {
     sent.push_back(std::move(batch));
+    progress = std::move(through);
     waiting = std::move(done);
   }
   void Drain(const std::string&, Callback<Status> done) override {
@@ -29,6 +31,7 @@ class FakeSink final : public DataSink {
 
   std::vector<std::shared_ptr<const LaneBatch>> sent;
   int drains = 0;
+  Callback<size_t> progress;
   Callback<SendOutcome> waiting;
   Callback<Status> draining;
 };
@@ -55,7 +58,6 @@ class LaneTest : public testing::Test {
     Lane::Options options;
     options.merge = merge;
     options.max_batch_bytes = 4000;
-    options.max_batch_items = batch_items_;
     return std::make_unique<Lane>(
         "lane", options, last_stamp, &executor_, &sink_,
         [this](const std::string&, Timestamp stamp, std::function<void()> done) {
@@ -92,7 +94,6 @@ class LaneTest : public testing::Test {
   FakeSink sink_;
   FakeClient a_;
   FakeClient b_;
-  size_t batch_items_ = 0;
   Timestamp fence_ = 0;
   bool hold_fence_ = false;
   std::function<void()> fence_done_;
@@ -391,16 +392,49 @@ TEST_F(LaneTest, ABatchKeepsToItsSize) {
   EXPECT_EQ(sink_.last().tick, 1000u);
 }
 
-TEST_F(LaneTest, ABatchOfManyCallsIsShort) {
-  batch_items_ = 3;
+TEST_F(LaneTest, WhatIsThroughCountsBeforeTheRestOfItsBatch) {
   auto lane = Make(false);
   const auto a = lane->Join(&a_, 0);
   for (uint64_t i = 1; i <= 5; ++i) Insert(lane.get(), a, i, i);
   lane->Advance(a, 1000);
-  EXPECT_EQ(sink_.last().items.size(), 3u);
+  ASSERT_EQ(sink_.last().items.size(), 5u);
+  sink_.progress(2);
+  EXPECT_EQ(a_.acked, (Tokens{1, 2}));
+  sink_.progress(2);
+  sink_.progress(3);
+  EXPECT_EQ(a_.acked, (Tokens{1, 2, 3}));
+  EXPECT_EQ(sink_.sent.size(), 1u);
   sink_.Answer();
-  EXPECT_EQ(a_.acked, (Tokens{1, 2, 3}));  // counts although the rest is not through
+  EXPECT_EQ(a_.acked, (Tokens{1, 2, 3, 4, 5}));
+}
+
+TEST_F(LaneTest, WhatIsThroughIsNotRepeatedAfterAFailure) {
+  auto lane = Make(false);
+  const auto a = lane->Join(&a_, 0);
+  for (uint64_t i = 1; i <= 5; ++i) Insert(lane.get(), a, i, i);
+  lane->Advance(a, 1000);
+  sink_.progress(2);
+  sink_.Fail(RetryError("gone", ErrorKind::kUnavailable), 3);
+  EXPECT_EQ(a_.acked, (Tokens{1, 2, 3}));
+  sink_.Drained();
+  executor_.Run(milliseconds(500));
+  ASSERT_EQ(sink_.sent.size(), 2u);
   EXPECT_EQ(sink_.last().items.size(), 2u);
+  EXPECT_TRUE(sink_.last().items[0].replay);
+  sink_.Answer();
+  EXPECT_EQ(a_.acked, (Tokens{1, 2, 3, 4, 5}));
+}
+
+TEST_F(LaneTest, OnAStandbyNothingCountsBeforeItsTick) {
+  auto lane = Make(true);
+  const auto a = lane->Join(&a_, 0);
+  Insert(lane.get(), a, 10, 1);
+  Insert(lane.get(), a, 20, 2);
+  lane->Advance(a, 1000);
+  sink_.progress(1);
+  EXPECT_TRUE(a_.acked.empty());
+  sink_.Answer();
+  EXPECT_EQ(a_.acked, (Tokens{1, 2}));
 }
 
 }  // namespace

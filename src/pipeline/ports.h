@@ -133,8 +133,11 @@ struct SendOutcome {
 class DataSink {
  public:
   virtual ~DataSink() = default;
-  // The batch is shared and immutable until `done` has been called.
-  virtual void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) = 0;
+  // The batch is shared and immutable until `done` has been called. Where it becomes several calls,
+  // `progress` is called before that, with the number of leading items that are certainly applied:
+  // what is through shall count, for a process that ends in the middle has the rest to repeat.
+  virtual void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
+                    Callback<SendOutcome> done) = 0;
   // After an unknown outcome, or a life that ended in the middle of one: gives up the lane's
   // connection and waits until a call still travelling can no longer arrive: until the target has
   // answered on a new connection and the settle time has passed. Errors: kRetry (it does not

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <utility>
+
+#include "base/fifo.h"
 
 namespace cdc {
 
@@ -15,10 +16,10 @@ class TokenTable {
   void Put(uint64_t token, T value) {
     if (slots_.empty()) first_ = token;
     while (token < first_) {
-      slots_.emplace_front();
+      slots_.push_front(std::nullopt);
       --first_;
     }
-    if (token - first_ >= slots_.size()) slots_.resize(token - first_ + 1);
+    while (token - first_ >= slots_.size()) slots_.push_back(std::nullopt);
     slots_[token - first_] = std::move(value);
     ++size_;
   }
@@ -46,7 +47,7 @@ class TokenTable {
   bool empty() const { return size_ == 0; }
 
  private:
-  std::deque<std::optional<T>> slots_;  // from token first_
+  Fifo<std::optional<T>> slots_;  // from token first_
   uint64_t first_ = 0;
   size_t size_ = 0;
 };

@@ -12,6 +12,7 @@
 #include "source/catalog_feed.h"
 #include "source/catalog_list.h"
 #include "source/log_source.h"
+#include "source/shared_log.h"
 
 namespace cdc {
 namespace {
@@ -78,7 +79,7 @@ Result<T> WaitFor(Duration timeout, const Error& late,
 
 Result<std::unique_ptr<SourceRuntime>> SourceRuntime::Open(const SourceConfig& config) {
   CDC_ASSIGN_OR_RETURN(auto log, OpenLogOf(config));
-  return std::unique_ptr<SourceRuntime>(new SourceRuntime(config, std::move(log)));
+  return std::unique_ptr<SourceRuntime>(new SourceRuntime(config, ShareTails(std::move(log))));
 }
 
 SourceRuntime::SourceRuntime(const SourceConfig& config, std::shared_ptr<RawLog> log)

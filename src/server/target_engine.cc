@@ -13,8 +13,9 @@ namespace {
 class BorrowedSink final : public DataSink {
  public:
   explicit BorrowedSink(DataSink* sink) : sink_(sink) {}
-  void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override {
-    sink_->Send(std::move(batch), std::move(done));
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
+            Callback<SendOutcome> done) override {
+    sink_->Send(std::move(batch), std::move(progress), std::move(done));
   }
   void Drain(const std::string& lane, Callback<Status> done) override {
     sink_->Drain(lane, std::move(done));
@@ -64,7 +65,6 @@ Result<std::unique_ptr<TargetEngine>> TargetEngine::Open(std::string identity, T
     LaneSet::Options lanes;
     lanes.lane.merge = mode == TargetMode::kReplicate;
     lanes.lane.tick_interval = options.tick_interval;
-    if (mode == TargetMode::kApi) lanes.lane.max_batch_items = 64;
     e->lanes_ = std::make_unique<LaneSet>(e->identity_, lanes, std::move(fences), executor,
                                           e->sink_.get(), e->progress_.get());
     ReadGovernor::Options governor;

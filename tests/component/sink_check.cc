@@ -120,7 +120,10 @@ class Check {
       batch->tick = NextStamp(false);
     }
     batch->items = std::move(items);
-    const SendOutcome outcome = Wait<SendOutcome>([&](auto done) { sink_->Send(batch, done); });
+    const SendOutcome outcome = Wait<SendOutcome>([&](auto done) {
+      sink_->Send(
+          batch, [](size_t) {}, done);
+    });
     Expect(outcome.status.ok() && outcome.applied == batch->items.size(),
            Format("sent {} items on {}{}", batch->items.size(), batch->lane,
                   outcome.status ? "" : ": " + outcome.status.error().message));
@@ -268,7 +271,10 @@ class Check {
       batch->lane = pchannel;
       batch->tick_before = last_stamp_;
       batch->tick = NextStamp(false);
-      const SendOutcome outcome = Wait<SendOutcome>([&](auto done) { sink_->Send(batch, done); });
+      const SendOutcome outcome = Wait<SendOutcome>([&](auto done) {
+        sink_->Send(
+            batch, [](size_t) {}, done);
+      });
       if (!outcome.status) Expect(false, "tick: " + outcome.status.error().message);
     }
   }

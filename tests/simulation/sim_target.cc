@@ -80,7 +80,8 @@ std::string NameOf(const LaneBatch& batch) {
 
 }  // namespace
 
-void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) {
+void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
+                     Callback<SendOutcome> done) {
   ++calls_;
   points_->At(NameOf(*batch) + ": called");
   report_->Trace("target: called lane {} {} items tick {}", batch->lane, batch->items.size(),
@@ -108,16 +109,29 @@ void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcom
         std::chrono::nanoseconds(random_.Below(static_cast<uint64_t>(wait.count())));
     // After a crash, a call lands while it settles, or never.
     const bool survives = random_.Chance(0.6);
-    executor_->PostAfter(at, [this, batch, life, survives, result, landed, fate] {
+    const auto land = [this, batch, life, survives, result, fate](size_t begin, size_t end) {
       if (life != life_) {
-        if (!survives || executor_->Now() > settled_at_.at(life)) return;
-        (void)ApplyBatch(*batch, landed, Arrival::kLate);
-        return;
+        if (!survives || executor_->Now() > settled_at_.at(life)) return false;
+        (void)ApplyBatch(*batch, begin, end, Arrival::kLate);
+        return false;
       }
-      const Status status = ApplyBatch(*batch, landed, Arrival::kInTime);
+      if (fate == Fate::kFine && !result->status.ok()) return false;
+      const Status status = ApplyBatch(*batch, begin, end, Arrival::kInTime);
       points_->At(NameOf(*batch) + ": landed");
-      if (!status.ok() && fate == Fate::kFine) *result = {status, 0};
-    });
+      if (!status.ok() && fate == Fate::kFine) *result = {status, begin};
+      return status.ok();
+    };
+    // In api mode a batch becomes several calls; here, two.
+    const size_t first = options_.replicate ? 0 : random_.Below(landed + 1);
+    if (first > 0) {
+      executor_->PostAfter(at / 2, [this, land, batch, first, progress = std::move(progress)] {
+        if (!land(0, first)) return;
+        report_->Trace("target: lane {} has {} items through", batch->lane, first);
+        progress(first);
+        points_->At(NameOf(*batch) + ": some through");
+      });
+    }
+    executor_->PostAfter(at, [land, first, landed] { land(first, landed); });
   }
   executor_->PostAfter(wait, [this, batch, life, result, fate, done = std::move(done)] {
     if (life != life_) return;
@@ -129,7 +143,7 @@ void SimTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcom
       lane.quiet_at = executor_->Now() + options_.settle;
       executor_->PostAfter(at, [this, batch] {
         ++late_;
-        (void)ApplyBatch(*batch, batch->items.size(), Arrival::kLate);
+        (void)ApplyBatch(*batch, 0, batch->items.size(), Arrival::kLate);
       });
     }
     report_->Trace("target: answers lane {} {} items tick {}: {}", batch->lane, batch->items.size(),
@@ -154,10 +168,10 @@ void SimTarget::Drain(const std::string& lane, Callback<Status> done) {
                        });
 }
 
-Status SimTarget::ApplyBatch(const LaneBatch& batch, size_t count, Arrival arrival) {
+Status SimTarget::ApplyBatch(const LaneBatch& batch, size_t begin, size_t end, Arrival arrival) {
   if (report_->failed()) return OkStatus();
   LaneState& lane = lanes_[batch.lane];
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = begin; i < end; ++i) {
     const LaneItem& item = batch.items[i];
     const bool row =
         item.change.kind == ChangeKind::kInsert || item.change.kind == ChangeKind::kDelete;
@@ -165,9 +179,9 @@ Status SimTarget::ApplyBatch(const LaneBatch& batch, size_t count, Arrival arriv
                                           : Find(item.to->name) != nullptr;
     if (row && !known) return FatalError("collection not found " + item.to->name.collection);
   }
-  report_->Trace("target: lane {} lands {} of {} items{}", batch.lane, count, batch.items.size(),
-                 arrival == Arrival::kLate ? " LATE" : "");
-  for (size_t i = 0; i < count; ++i) {
+  report_->Trace("target: lane {} lands {} to {} of {} items{}", batch.lane, begin, end,
+                 batch.items.size(), arrival == Arrival::kLate ? " LATE" : "");
+  for (size_t i = begin; i < end; ++i) {
     const LaneItem& item = batch.items[i];
     if (options_.replicate) {
       ApplyReplicateItem(batch, item, arrival);
@@ -175,7 +189,7 @@ Status SimTarget::ApplyBatch(const LaneBatch& batch, size_t count, Arrival arriv
       ApplyApiItem(item, arrival);
     }
   }
-  if (!options_.replicate || count < batch.items.size()) return OkStatus();
+  if (!options_.replicate || end < batch.items.size()) return OkStatus();
   if (arrival == Arrival::kInTime && batch.tick <= lane.last_tick) {
     report_->Violation("lane {}: tick {} is not above the last one, {}", batch.lane, batch.tick,
                        lane.last_tick);

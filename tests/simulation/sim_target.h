@@ -70,7 +70,8 @@ class SimTarget final : public TargetAdmin, public DataSink {
   void ListDatabases(Callback<Result<std::vector<std::string>>> done) override;
   void Describe(TargetName name, Callback<Result<std::optional<TargetCollection>>> done) override;
   void Apply(DdlStep step, Callback<Status> done) override;
-  void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override;
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
+            Callback<SendOutcome> done) override;
   void Drain(const std::string& lane, Callback<Status> done) override;
 
   // Our process died: nothing waits for answers any more, but calls may still land while they
@@ -112,8 +113,8 @@ class SimTarget final : public TargetAdmin, public DataSink {
   Status IndexOrLoadStep(const DdlStep& step);
   void CheckDropAllowed(const TargetState& state, PartitionId source_partition);
   void CheckBatch(const LaneBatch& batch);
-  // Applies the items [0, count); an error: none of them.
-  Status ApplyBatch(const LaneBatch& batch, size_t count, Arrival arrival);
+  // Applies the items [begin, end); an error: none of them.
+  Status ApplyBatch(const LaneBatch& batch, size_t begin, size_t end, Arrival arrival);
   void ApplyReplicateItem(const LaneBatch& batch, const LaneItem& item, Arrival arrival);
   void ApplyApiItem(const LaneItem& item, Arrival arrival);
   void Remove(TargetState* state, const std::vector<Row>& rows, std::optional<int> shard,

@@ -75,7 +75,6 @@ void Simulation::StartLife() {
   LaneSet::Options options;
   options.lane.merge = plan_.replicate;
   options.lane.max_batch_bytes = 2000;
-  if (!plan_.replicate) options.lane.max_batch_items = 4;
   lanes_ =
       std::make_unique<LaneSet>("target", options, store_.lanes(), &executor_, &target_, &store_);
   governor_ = std::make_unique<ReadGovernor>(

@@ -129,7 +129,8 @@ Status BlackholeTarget::ApplyNow(const DdlStep& step) {
   return OkStatus();
 }
 
-void BlackholeTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) {
+void BlackholeTarget::Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t>,
+                           Callback<SendOutcome> done) {
   for (const LaneItem& item : batch->items) rows_ += item.change.num_rows;
   executor_->Post(alive_.Guard([done, count = batch->items.size()] { done({OkStatus(), count}); }));
 }

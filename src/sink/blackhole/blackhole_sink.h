@@ -21,7 +21,8 @@ class BlackholeTarget final : public TargetAdmin, public DataSink {
   void Describe(TargetName name, Callback<Result<std::optional<TargetCollection>>> done) override;
   void Apply(DdlStep step, Callback<Status> done) override;
 
-  void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override;
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
+            Callback<SendOutcome> done) override;
   void Drain(const std::string& lane, Callback<Status> done) override;
 
   uint64_t rows() const { return rows_; }  // inserted and deleted ones

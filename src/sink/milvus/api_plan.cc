@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "client/milvus/message_codec.h"
 #include "sink/milvus/merge_rows.h"
@@ -73,15 +74,21 @@ class KeySet {
   std::unordered_set<std::string> strings_;
 };
 
-// A call that more changes may still join.
+// Rows for one call.
+struct Load {
+  std::vector<const Change*> changes;
+  size_t bytes = 0;
+  size_t items_end = 0;  // of the batch: all its rows are among the items before it
+};
+
+// What of the group being formed goes to one collection and partition; more changes may join.
 struct OpenCall {
   CollectionId collection = 0;
   std::string scope;
   const TargetAddressOfRows* to = nullptr;
-  std::vector<const Change*> changes;  // of rows
-  KeySet key_set;                      // of rows
-  PrimaryKeys keys;                    // of a delete
-  size_t bytes = 0;
+  std::vector<Load> loads;  // of rows; only the last one takes more
+  KeySet key_set;           // of all these rows
+  PrimaryKeys keys;         // of a delete
 };
 
 class Planner {
@@ -160,15 +167,18 @@ class Planner {
     size_t bytes = 0;
     for (const Change* change : changes) bytes += change->payload.bytes.size();
     OpenCall* call = Find(kind, item);
-    if (call != nullptr && (call->key_set.Overlaps(keys) || !Fits(*call, changes, bytes, kind))) {
+    if (call != nullptr && call->key_set.Overlaps(keys)) {
       Close();
       call = nullptr;
     }
     if (call == nullptr) call = Open(kind, item);
-    call->changes.insert(call->changes.end(), changes.begin(), changes.end());
-    call->key_set.Add(keys);
-    call->bytes += bytes;
+    if (call->loads.empty() || !Fits(*call, changes, bytes, kind)) call->loads.emplace_back();
     next_ += items;
+    Load& load = call->loads.back();
+    load.changes.insert(load.changes.end(), changes.begin(), changes.end());
+    load.bytes += bytes;
+    load.items_end = next_;
+    call->key_set.Add(keys);
   }
 
   void AddDelete(const LaneItem& item, const PrimaryKeys& keys) {
@@ -183,10 +193,11 @@ class Planner {
 
   bool Fits(const OpenCall& call, const std::vector<const Change*>& changes, size_t bytes,
             Kind kind) const {
-    if (call.bytes + bytes > options_.max_bytes) return false;
+    const Load& load = call.loads.back();
+    if (load.bytes + bytes > options_.max_bytes) return false;
     // Equal columns make joinable messages: comparing with one of them is enough.
     const RowsCall rows = kind == Kind::kInsert ? RowsCall::kInsert : RowsCall::kUpsert;
-    return MergedRowsRequest(rows, {call.changes.front(), changes.front()}, *call.to).has_value();
+    return MergedRowsRequest(rows, {load.changes.front(), changes.front()}, *call.to).has_value();
   }
 
   // The open call for this collection and partition. Another kind of call closes them all.
@@ -217,6 +228,7 @@ class Planner {
     }
     if (!open_.empty()) calls_.back().items_done = next_;
     open_.clear();
+    ++group_;
   }
 
   void EmitDelete(const OpenCall& open, size_t items_done) {
@@ -225,26 +237,36 @@ class Planner {
       PlannedCall call{Kind::kDelete, open.to->name, open.scope, std::move(expression)};
       call.rows = CountOf(open.keys);
       call.alone = open.to->milvus_lite;
+      call.group = group_;
       call.items_done = items_done;
       calls_.push_back(std::move(call));
     }
   }
 
   void EmitRows(const OpenCall& open, size_t items_done) {
+    for (const Load& load : open.loads) {
+      EmitLoad(open, load.changes, items_done);
+      // With one partition the loads follow each other as the items do.
+      if (open_.size() == 1) calls_.back().items_done = load.items_end;
+    }
+  }
+
+  void EmitLoad(const OpenCall& open, const std::vector<const Change*>& load, size_t items_done) {
     const RowsCall rows = kind_ == Kind::kInsert ? RowsCall::kInsert : RowsCall::kUpsert;
     const auto emit = [&](const std::vector<const Change*>& changes, Slices request) {
       PlannedCall call{kind_, open.to->name};
       for (const Change* change : changes) call.rows += change->num_rows;
       call.request = std::move(request);
       call.alone = open.to->milvus_lite;
+      call.group = group_;
       call.items_done = items_done;
       calls_.push_back(std::move(call));
     };
-    if (auto merged = MergedRowsRequest(rows, open.changes, *open.to)) {
-      emit(open.changes, *std::move(merged));
+    if (auto merged = MergedRowsRequest(rows, load, *open.to)) {
+      emit(load, *std::move(merged));
       return;
     }
-    for (const Change* change : open.changes) {
+    for (const Change* change : load) {
       emit({change}, *MergedRowsRequest(rows, {change}, *open.to));
     }
   }
@@ -253,6 +275,7 @@ class Planner {
   const ApiPlanOptions& options_;
   size_t next_ = 0;
   Kind kind_ = Kind::kInsert;  // of all open calls
+  size_t group_ = 0;
   std::vector<OpenCall> open_;
   std::vector<PlannedCall> calls_;
 };

@@ -1,5 +1,5 @@
-// What a lane's batch becomes on an ordinary Milvus: Insert, Upsert and Delete calls, to be made
-// one after another. Pure function.
+// What a lane's batch becomes on an ordinary Milvus: Insert, Upsert and Delete calls in groups, to
+// be made one group after another; the calls of a group in any order or together. Pure function.
 //
 // Order is kept where it can be seen: neighbouring changes of one kind that touch different keys
 // are joined into one call per partition, nothing else moves. A delete and the inserts of the same

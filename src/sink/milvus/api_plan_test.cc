@@ -79,6 +79,25 @@ TEST(ApiPlanTest, ABoundedCall) {
             "insert 2 @2; insert 1 @3; ");
 }
 
+TEST(ApiPlanTest, CallsOfDifferentRowsFormAGroup) {
+  ApiPlanOptions options;
+  options.max_bytes = Insert({1}, 10, kP1).payload.bytes.size() + 1;
+  const auto calls = Plan({Item(Insert({1}, 10, kP1), "p1"), Item(Insert({2}, 11, kP1), "p1"),
+                           Item(Insert({1}, 12, 72), "p2"), Item(Insert({1}, 13, kP1), "p1"),
+                           Item(Delete({2}, 14, kP1), "p1"), Item(Delete({3}, 15, 72), "p2")},
+                          options);
+  EXPECT_EQ(Text(calls),
+            "insert 1 @0; insert 1 @0; insert 1 @3; insert 1 @4; "
+            "delete 1 'p1' id in [2] @4; delete 1 'p2' id in [3] @6; ");
+  std::vector<size_t> groups;
+  for (const PlannedCall& call : calls) groups.push_back(call.group);
+  EXPECT_EQ(groups[0], groups[1]);
+  EXPECT_EQ(groups[0], groups[2]);
+  EXPECT_LT(groups[2], groups[3]);  // key 1 of p1 again
+  EXPECT_LT(groups[3], groups[4]);
+  EXPECT_EQ(groups[4], groups[5]);
+}
+
 TEST(ApiPlanTest, ADeleteStaysBetweenTheInserts) {
   EXPECT_EQ(Text(Plan({Item(Insert({1}, 10, kP1), "p1"), Item(Delete({1}, 11, kAllPartitions), ""),
                        Item(Insert({1}, 12, kP1), "p1")})),

@@ -35,9 +35,15 @@ void Make(MilvusClient* client, const PlannedCall& call, std::function<void(Stat
 struct MilvusSink::Run {
   std::shared_ptr<const LaneBatch> batch;
   std::vector<PlannedCall> calls;
-  size_t next = 0;
-  size_t applied = 0;
+  std::vector<bool> succeeded;  // by call
+  size_t next = 0;              // to be started
+  size_t in_flight = 0;
+  size_t through = 0;  // calls that succeeded, with all before them
+  Status status;       // the first that failed
+  Callback<size_t> progress;
   Callback<SendOutcome> done;
+
+  size_t applied() const { return through == 0 ? 0 : calls[through - 1].items_done; }
 };
 
 MilvusSink::MilvusSink(TargetAddress address, TargetMode mode, Executor* executor)
@@ -48,9 +54,11 @@ MilvusSink::MilvusSink(TargetAddress address, TargetMode mode, Executor* executo
 
 MilvusSink::~MilvusSink() = default;
 
-void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) {
+void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
+                      Callback<SendOutcome> done) {
   auto run = std::make_shared<Run>();
   run->batch = std::move(batch);
+  run->progress = std::move(progress);
   run->done = std::move(done);
   auto calls =
       mode_ == TargetMode::kReplicate
@@ -62,50 +70,62 @@ void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutco
   }
   duplicate_keys_ += replayed_[run->batch->lane].Note(*run->batch);
   run->calls = *std::move(calls);
-  executor_->Post(alive_.Guard([this, run] { Next(run); }));
+  run->succeeded.resize(run->calls.size());
+  executor_->Post(alive_.Guard([this, run] { Continue(run); }));
 }
 
-void MilvusSink::Next(std::shared_ptr<Run> run) {
-  if (run->next == run->calls.size()) {
+void MilvusSink::Continue(const std::shared_ptr<Run>& run) {
+  while (run->status.ok() && run->next < run->calls.size() &&
+         run->in_flight < options_.max_calls_in_flight) {
+    const size_t next = run->next;
+    if (run->in_flight > 0 && run->calls[next].group != run->calls[next - 1].group) return;
+    ++run->next;
+    ++run->in_flight;
+    if (run->calls[next].alone && std::exchange(alone_, true)) {
+      waiting_to_be_alone_.emplace_back(run, next);
+    } else {
+      Start(run, next);
+    }
+  }
+  if (run->in_flight > 0) return;
+  if (run->status.ok()) {
     run->done({OkStatus(), run->batch->items.size()});
-    return;
+  } else {
+    run->done({run->status, run->applied()});
   }
-  if (run->calls[run->next].alone && std::exchange(alone_, true)) {
-    waiting_to_be_alone_.push_back(std::move(run));
-    return;
-  }
-  Start(std::move(run));
 }
 
 void MilvusSink::LetNextAlone() {
   alone_ = !waiting_to_be_alone_.empty();
   if (!alone_) return;
-  auto run = std::move(waiting_to_be_alone_.front());
+  const auto [run, call] = std::move(waiting_to_be_alone_.front());
   waiting_to_be_alone_.pop_front();
-  Start(std::move(run));
+  Start(run, call);
 }
 
-void MilvusSink::Start(std::shared_ptr<Run> run) {
+void MilvusSink::Start(const std::shared_ptr<Run>& run, size_t call) {
+  auto ended =
+      alive_.Guard([this, run, call](Status status) { OnCallEnded(run, call, std::move(status)); });
   auto client = ConnectionOf(run->batch->lane);
   if (!client) {
-    if (run->calls[run->next].alone) LetNextAlone();
-    run->done({client.error(), run->applied});
+    executor_->Post([ended, error = client.error()]() mutable { ended(error); });
     return;
   }
-  auto proceed = alive_.Guard([this, run](Status status) {
-    if (run->calls[run->next].alone) LetNextAlone();
-    if (!status) {
-      run->done({status, run->applied});
-      return;
-    }
-    run->applied = run->calls[run->next].items_done;
-    run->calls[run->next].request = {};
-    ++run->next;
-    Next(run);
+  Make(client->get(), run->calls[call], [this, ended](Status status) {
+    executor_->Post([ended, status = std::move(status)]() mutable { ended(std::move(status)); });
   });
-  Make(client->get(), run->calls[run->next], [this, proceed](Status status) {
-    executor_->Post([proceed, status = std::move(status)]() mutable { proceed(status); });
-  });
+}
+
+void MilvusSink::OnCallEnded(const std::shared_ptr<Run>& run, size_t call, Status status) {
+  --run->in_flight;
+  if (run->calls[call].alone) LetNextAlone();
+  run->calls[call].request = {};
+  run->succeeded[call] = status.ok();
+  if (!status.ok() && run->status.ok()) run->status = std::move(status);
+  const size_t before = run->applied();
+  while (run->through < run->calls.size() && run->succeeded[run->through]) ++run->through;
+  if (run->applied() > before && run->through < run->calls.size()) run->progress(run->applied());
+  Continue(run);
 }
 
 Result<std::shared_ptr<MilvusClient>> MilvusSink::ConnectionOf(const std::string& lane) {

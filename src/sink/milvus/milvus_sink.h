@@ -2,9 +2,9 @@
 // the timestamps they are given (sink/milvus/replicate_plan.h); in api mode it is any Milvus,
 // written to as an ordinary client does, and gives the timestamps (sink/milvus/api_plan.h).
 //
-// The calls of one lane are made one after another on a connection of its own, which Drain gives
-// up. Contract: pipeline/ports.h (DataSink). Used on the executor, which must outlive the sink;
-// nothing blocks.
+// The calls of one lane are made on a connection of its own, which Drain gives up: one after
+// another, but those that touch different rows (api mode) together. Contract: pipeline/ports.h
+// (DataSink). Used on the executor, which must outlive the sink; nothing blocks.
 //
 // Errors: kNotStandby and kStandby (the target is not what the mode needs), kNotFound (the
 // collection or partition is gone), kUnknownOutcome (call Drain before sending again), kUnavailable
@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/executor.h"
 #include "client/milvus/milvus_client.h"
@@ -30,8 +31,9 @@ class MilvusSink final : public DataSink {
   struct Options {
     Duration settle = std::chrono::seconds(1);  // how long Drain waits for a lost call to arrive
     size_t max_replicate_bytes = 48u << 20;     // of one call; servers take 64 MiB
-    size_t max_rows_bytes = 16u << 20;          // of rows joined into one call in api mode
+    size_t max_rows_bytes = 4u << 20;           // of rows joined into one call in api mode
     size_t max_expression_bytes = 1u << 20;     // of one delete in api mode
+    size_t max_calls_in_flight = 4;             // of a lane
   };
 
   // `mode`: kReplicate or kApi.
@@ -39,7 +41,8 @@ class MilvusSink final : public DataSink {
   MilvusSink(TargetAddress address, TargetMode mode, Executor* executor, Options options);
   ~MilvusSink() override;
 
-  void Send(std::shared_ptr<const LaneBatch> batch, Callback<SendOutcome> done) override;
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
+            Callback<SendOutcome> done) override;
   void Drain(const std::string& lane, Callback<Status> done) override;
 
   // Rows of equal key that a replay has put in one another's place.
@@ -47,8 +50,9 @@ class MilvusSink final : public DataSink {
 
  private:
   struct Run;
-  void Next(std::shared_ptr<Run> run);
-  void Start(std::shared_ptr<Run> run);
+  void Continue(const std::shared_ptr<Run>& run);
+  void Start(const std::shared_ptr<Run>& run, size_t call);
+  void OnCallEnded(const std::shared_ptr<Run>& run, size_t call, Status status);
   void LetNextAlone();
   Result<std::shared_ptr<MilvusClient>> ConnectionOf(const std::string& lane);
 
@@ -60,7 +64,7 @@ class MilvusSink final : public DataSink {
   std::map<std::string, ReplayedKeys> replayed_;  // by lane
   uint64_t duplicate_keys_ = 0;
   bool alone_ = false;  // a call that wants to be alone is in flight
-  std::deque<std::shared_ptr<Run>> waiting_to_be_alone_;
+  std::deque<std::pair<std::shared_ptr<Run>, size_t>> waiting_to_be_alone_;
   // Last: it goes first, and waits for callbacks that use the rest.
   std::map<std::string, std::shared_ptr<MilvusClient>> connections_;
 };

@@ -19,7 +19,10 @@ struct PlannedCall {
   Slices request;          // all but kDelete
   size_t rows = 0;         // all but kReplicate
   bool alone = false;      // not while another such call is in flight
-  size_t items_done = 0;   // leading items of the batch that are applied when this call succeeds
+  // Calls of one number touch different rows: they may be in flight together. The numbers rise.
+  size_t group = 0;
+  // Leading items of the batch that are applied when this call and all before it have succeeded.
+  size_t items_done = 0;
 };
 
 }  // namespace cdc

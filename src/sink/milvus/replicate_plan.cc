@@ -35,6 +35,7 @@ class Cutter {
   void Cut() {
     PlannedCall call;
     call.request = ReplicateRequest(batch_.lane, begin_ts_, end_ts_, messages_);
+    call.group = calls_.size();  // one at a time: several at once arrive out of order
     call.items_done = items_done_;
     calls_.push_back(std::move(call));
     messages_.clear();

@@ -1,15 +1,18 @@
-#include "bench/into_nothing.h"
+#include "bench/replication_run.h"
 
 #include <atomic>
 #include <cstdio>
 #include <future>
 #include <limits>
+#include <map>
 
 #include "base/thread_executor.h"
 #include "bench/milvus_messages.h"
 #include "pipeline/replication.h"
 #include "sink/blackhole/blackhole_sink.h"
+#include "sink/milvus/milvus_sink.h"
 #include "source/log_source.h"
+#include "source/shared_log.h"
 #include "store/sqlite_store.h"
 
 namespace cdc::bench {
@@ -68,15 +71,37 @@ class CountedStore final : public ProgressStore {
   size_t commits_ = 0;
 };
 
+// Passes batches on and keeps count, and keeps them if asked to.
+class Recorder final : public DataSink {
+ public:
+  Recorder(DataSink* sink, std::vector<std::shared_ptr<const LaneBatch>>* sent)
+      : sink_(sink), sent_(sent) {}
+  void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
+            Callback<SendOutcome> done) override {
+    for (const LaneItem& item : batch->items) rows_ += item.change.num_rows;
+    if (sent_ != nullptr) sent_->push_back(batch);
+    sink_->Send(std::move(batch), std::move(progress), std::move(done));
+  }
+  void Drain(const std::string& lane, Callback<Status> done) override {
+    sink_->Drain(lane, std::move(done));
+  }
+  uint64_t rows() const { return rows_; }
+
+ private:
+  DataSink* const sink_;
+  std::vector<std::shared_ptr<const LaneBatch>>* const sent_;
+  uint64_t rows_ = 0;
+};
+
 }  // namespace
 
-Result<Measured> ReplicateIntoNothing(const Run& run) {
+Result<Measured> Replicate(const Run& run) {
   CDC_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenSqliteStore(run.store));
   ThreadExecutor executor("bench");
-  const std::unique_ptr<LogSource> log = MakeLogSource(run.log, &executor);
+  const std::unique_ptr<LogSource> log = MakeLogSource(ShareTails(run.log), &executor);
   StoredTask task;
   task.spec.id = "bench";
-  task.spec.mode = TargetMode::kBlackhole;
+  task.spec.mode = run.mode;
   ProgressWrite first;
   first.task = task.spec.id;
   first.channels = {{run.channel, LogPosition{}, run.begin - 1, run.begin - 1}};
@@ -86,12 +111,17 @@ Result<Measured> ReplicateIntoNothing(const Run& run) {
   const std::unique_ptr<ProgressStore> writer = store->OpenProgress(executor);
   CountedStore counted(writer.get());
   BlackholeTarget target(&executor);
-  LaneSet lanes("bench", {}, {}, &executor, &target, &counted);
+  MilvusSink server(run.target, run.mode, &executor);
+  Recorder sink(run.mode == TargetMode::kBlackhole ? static_cast<DataSink*>(&target) : &server,
+                run.sent);
+  LaneSet::Options lane_options;
+  lane_options.lane.merge = run.mode != TargetMode::kApi;
+  LaneSet lanes("bench", lane_options, {}, &executor, &sink, &counted);
   ReadGovernor governor(&executor, {32 << 20, 1 << 20});
   Replication::Options options;
   options.target = "bench";
   options.reconciler.task = task.spec.id;
-  options.reconciler.mode = TargetMode::kBlackhole;
+  options.reconciler.mode = run.mode;
   options.reconciler.selection.includes = {{"*", "*"}};
   if (run.without_fence) {
     options.channel.fence_ahead = ComposeTimestamp(int64_t{1} << 40);
@@ -114,7 +144,9 @@ Result<Measured> ReplicateIntoNothing(const Run& run) {
   };
   std::unique_ptr<Replication> replication;
   std::function<void()> look = [&] {
-    if (end != 0 && replication->Status().safe_ts >= end) return finish(OkStatus());
+    const Timestamp safe = replication->Status().safe_ts;
+    if (run.watch) run.watch(safe);
+    if (end != 0 && safe >= end) return finish(OkStatus());
     executor.PostAfter(std::chrono::milliseconds(1), look);
   };
   const TimePoint began = executor.clock().Now();
@@ -131,12 +163,49 @@ Result<Measured> ReplicateIntoNothing(const Run& run) {
   measured.seconds = std::chrono::duration<double>(executor.clock().Now() - began).count();
   executor.RunAndWait([&] {
     measured.commits = counted.commits();
-    measured.rows = target.rows();
+    measured.rows = sink.rows();
     replication.reset();
   });
   executor.Stop();
   if (!status.ok()) return status.error();
   return measured;
+}
+
+Result<double> SendAll(const TargetAddress& target, TargetMode mode,
+                       const std::vector<std::shared_ptr<const LaneBatch>>& batches) {
+  ThreadExecutor executor("bench");
+  std::promise<Status> done;
+  std::unique_ptr<MilvusSink> sink;
+  std::map<std::string, std::vector<std::shared_ptr<const LaneBatch>>> lanes;
+  for (const auto& batch : batches) lanes[batch->lane].push_back(batch);
+  size_t left = lanes.size();
+  bool over = false;
+  const auto finish = [&](const Status& status) {
+    if (!std::exchange(over, true)) done.set_value(status);
+  };
+  std::function<void(const std::string&, size_t)> send = [&](const std::string& lane, size_t next) {
+    if (next == lanes[lane].size()) {
+      if (--left == 0) finish(OkStatus());
+      return;
+    }
+    sink->Send(
+        lanes[lane][next], [](size_t) {},
+        [&, lane, next](const SendOutcome& outcome) {
+          if (!outcome.status.ok()) return finish(outcome.status);
+          send(lane, next + 1);
+        });
+  };
+  const TimePoint began = executor.clock().Now();
+  executor.RunAndWait([&] {
+    sink = std::make_unique<MilvusSink>(target, mode, &executor);
+    for (const auto& [lane, all] : lanes) send(lane, 0);
+  });
+  const Status status = done.get_future().get();
+  const auto seconds = std::chrono::duration<double>(executor.clock().Now() - began).count();
+  executor.RunAndWait([&] { sink.reset(); });
+  executor.Stop();
+  if (!status.ok()) return status.error();
+  return seconds;
 }
 
 }  // namespace cdc::bench

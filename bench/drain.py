@@ -59,7 +59,7 @@ def drain(stack: Stack, mode: str, number: int) -> tuple[float, float]:
     name = f"drain_{mode}_{number}"
     task = stack.cdc.create(
         milvus_connect_param=stack.targets[mode].connect_param(),
-        db_collections={"default": [{"name": name}]},
+        db_collections={"default": [{"name": f"{name}*"}]},
     )
     bulk = Bulk(stack.source_client, "default", name, dim=DIM).create()
     bulk.insert(0, 10)

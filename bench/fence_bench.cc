@@ -11,7 +11,6 @@
 // instructions can be counted.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <thread>
 
 #include "base/allocator.h"
 #include "bench/backlog.h"
@@ -47,18 +46,13 @@ Result<Measured> RunOnce(const Arguments& arguments) {
     run.begin = backlog.begin;
     run.end = backlog.end;
   } else {
-    const SystemClock clock;
     store = std::make_unique<RocksmqWriter>(rocksmq, kChannel);
-    const int64_t begin_ms = clock.WallMillis();
+    const int64_t begin_ms = SystemClock().WallMillis();
     run.begin = ComposeTimestamp(begin_ms);
     messages =
         std::make_unique<MilvusMessages>(kChannel, begin_ms, 0, arguments.rate,
                                          [&](const std::string& payload) { store->Put(payload); });
-    run.write = [&] {
-      return messages->Write(arguments.rows, [&](int64_t ms) {
-        while (ms > clock.WallMillis()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      });
-    };
+    run.write = [&] { return messages->WriteInRealTime(arguments.rows); };
   }
   run.log = OpenRocksmqLog(rocksmq);
   return Replicate(run);

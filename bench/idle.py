@@ -59,29 +59,37 @@ def few(stack: Stack, count: int, seconds: int) -> None:
         task.delete()
 
 
-def many(stack: Stack, count: int, seconds: int) -> None:
-    original = Seeded.create(stack.source_client, "original", shards=4)
+def amplified(stack: Stack, root: str, count: int) -> CdcServer:
+    """A server of its own, not started, for copies of one collection under a root of their own."""
+    original = Seeded.create(stack.source_client, root, shards=4)
     described = stack.source_client.describe("default", original.name)
-    copy_collection(stack.etcd, "src", "many", described.collectionID, count)
-    server = CdcServer(stack.data / "many", stack.source, stack.base_port + 3)
-    server.start(server.configuration(root_path="many"))
-    task = server.create(blackhole_connect_param={}, db_collections={"*": [{"name": "*"}]})
-    wait_for(task, count)
+    copy_collection(stack.etcd, "src", root, described.collectionID, count)
+    return CdcServer(stack.data / root, stack.source, stack.base_port + 3)
+
+
+def restart(server: CdcServer, what: str, all_tasks: list[Task], collections: int) -> None:
     server.terminate()
     began = time.monotonic()
     server.start()
+    for task in all_tasks:
+        wait_for(task, collections)
+    print(f"{what}: up to date {time.monotonic() - began:.1f} s after the start")
+
+
+def many(stack: Stack, count: int, seconds: int) -> None:
+    server = amplified(stack, "many", count)
+    server.start(server.configuration(root_path="many"))
+    task = server.create(blackhole_connect_param={}, db_collections={"*": [{"name": "*"}]})
     wait_for(task, count)
-    print(f"{count} collections: up to date {time.monotonic() - began:.1f} s after the start")
-    watch(server, f"{count} synthetic collections of 4 shards", seconds)
+    what = f"{count} synthetic collections of 4 shards"
+    restart(server, what, [task], count)
+    watch(server, what, seconds)
     server.terminate()
 
 
 def tasks(stack: Stack, count: int, seconds: int) -> None:
     """As many tasks on one source, each with its own collection on four channels."""
-    original = Seeded.create(stack.source_client, "shared", shards=4)
-    described = stack.source_client.describe("default", original.name)
-    copy_collection(stack.etcd, "src", "tasks", described.collectionID, count)
-    server = CdcServer(stack.data / "tasks", stack.source, stack.base_port + 3)
+    server = amplified(stack, "tasks", count)
     text = server.configuration(root_path="tasks")
     server.start(text.replace("maxTaskNum: 100", f"maxTaskNum: {count}"))
     began = time.monotonic()
@@ -93,12 +101,7 @@ def tasks(stack: Stack, count: int, seconds: int) -> None:
     ]
     wait_for(all_tasks[-1], 1)
     print(f"{count} tasks: created in {time.monotonic() - began:.1f} s")
-    server.terminate()
-    began = time.monotonic()
-    server.start()
-    for task in all_tasks:
-        wait_for(task, 1)
-    print(f"{count} tasks: up to date {time.monotonic() - began:.1f} s after the start")
+    restart(server, f"{count} tasks", all_tasks, 1)
     watch(server, f"{count} tasks", seconds)
     server.terminate()
 

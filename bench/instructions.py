@@ -1,19 +1,23 @@
-"""Instructions per message, counted by callgrind; --check compares them with the last ones kept.
+"""Work per message: instructions, allocations and copied bytes; --check compares with those kept.
 
-Counts hardly depend on the machine and its load, so that a change of a few percent is a change of
-the code. They are those of the compiler and the libraries of Debian 12; after a change that is
-meant, write them anew with --keep.
+Instructions are counted by callgrind. The counts hardly depend on the machine and its load, so that
+a change of a few percent is a change of the code. They are those of the compiler and the libraries
+of Debian 12; after a change that is meant, write them anew with --keep. What the kernel copies out
+of files and into sockets is in none of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,28 +28,55 @@ SIZES = {"row": 600, "64 KiB": 65_536}
 MESSAGES = {"row": 4_000, "64 KiB": 400}
 
 
-def counted(*command: object) -> int:
-    """Instructions of one run."""
+@dataclass(frozen=True)
+class Work:
+    """Of a run, or per message."""
+
+    instructions: float
+    allocations: float
+    copied: float  # bytes
+
+    def per_message(self, more: Work, messages: int) -> Work:
+        """Of the messages that `more` has more; what starting costs is in both."""
+        return Work(
+            (more.instructions - self.instructions) / messages,
+            (more.allocations - self.allocations) / messages,
+            (more.copied - self.copied) / messages,
+        )
+
+
+def counted(*command: object, folder: Path | None = None) -> Work:
+    """Runs it twice; `folder` is where it leaves a store, which the second run is not to find."""
+    words = [str(word) for word in command]
     valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    done = subprocess.run([*valgrind, *map(str, command)], capture_output=True, text=True)
+    done = subprocess.run([*valgrind, *words], capture_output=True, text=True)
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode != 0 or not found:
-        raise RuntimeError(f"{command}: {done.stderr}")
-    return int(found.group(1))
+        raise RuntimeError(f"{words}: {done.stderr}")
+    for left in folder.glob("store.db*") if folder else ():
+        left.unlink()
+    with tempfile.NamedTemporaryFile("r", prefix="milvus-cdc-bench-") as report:
+        counters = {
+            "LD_PRELOAD": str(BUILD / "bench" / "libwork_counters.so"),
+            "WORK_COUNTERS": report.name,
+        }
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=os.environ | counters)
+        sums = json.load(report)
+    return Work(int(found.group(1)), sums["allocations"], sums["copied"])
 
 
-def plan(size: str, *options: str) -> float:
-    def run(rounds: int) -> int:
+def plan(size: str, *options: str) -> Work:
+    def run(rounds: int) -> Work:
         common = ["--messages", MESSAGES[size], "--bytes", SIZES[size], *options]
         return counted(BUILD / "plan_bench", *common, "--rounds", rounds)
 
-    return (run(3) - run(1)) / (2 * MESSAGES[size])
+    return run(1).per_message(run(3), 2 * MESSAGES[size])
 
 
-def read(size: str, folder: Path) -> float:
-    """From a RocksMQ through the pipeline into nothing; what starting costs is in both runs."""
+def read(size: str, folder: Path) -> Work:
+    """From a RocksMQ through the pipeline into nothing."""
 
-    def run(messages: int) -> int:
+    def run(messages: int) -> Work:
         rows = messages * max(1, SIZES[size] // 528)
         at = folder / f"{size}{messages}"
         at.mkdir()
@@ -53,12 +84,12 @@ def read(size: str, folder: Path) -> float:
         common = ["--channel", "bench", "--rows", rows]
         write = [binary, *common, "--bytes", SIZES[size], "--write", at]
         subprocess.run([str(word) for word in write], check=True)
-        return counted(binary, *common, "--folder", at)
+        return counted(binary, *common, "--folder", at, folder=at)
 
-    return (run(2 * MESSAGES[size]) - run(MESSAGES[size])) / MESSAGES[size]
+    return run(MESSAGES[size]).per_message(run(2 * MESSAGES[size]), MESSAGES[size])
 
 
-def measure() -> dict[str, float]:
+def measure() -> dict[str, Work]:
     folder = Path(tempfile.mkdtemp(prefix="milvus-cdc-bench-"))
     try:
         return {
@@ -73,15 +104,29 @@ def measure() -> dict[str, float]:
         shutil.rmtree(folder)
 
 
-def compare(found: dict[str, float], kept: dict[str, int]) -> list[str]:
+def compare(found: dict[str, Work], kept: dict[str, dict[str, int]]) -> list[str]:
     """What has become dearer, or so much cheaper that it should be kept."""
     wrong = []
-    for name, count in found.items():
-        change = count / kept[name] - 1
-        print(f"{name}: {count:,.0f} instructions, {change:+.1%} against {kept[name]:,}")
-        if abs(change) > TOLERANCE:
-            wrong.append(f"{name}: {change:+.1%}")
+    for name, work in found.items():
+        said = []
+        for what, count in asdict(work).items():
+            before = kept[name][what]
+            change = count / before - 1
+            unit = "bytes copied" if what == "copied" else what
+            said.append(f"{count:,.0f} {unit} ({change:+.1%})")
+            # Half an allocation is nobody's change of the code.
+            if abs(change) > TOLERANCE and abs(count - before) > 0.5:
+                wrong.append(f"{name}: {count:,.0f} {unit}, {change:+.1%} against {before:,}")
+        print(f"{name}: {', '.join(said)}")
     return wrong
+
+
+def keep(found: dict[str, Work]) -> None:
+    lines = ["# Work per message: see instructions.py."]
+    for name, work in found.items():
+        lines.append(f'["{name}"]')
+        lines += [f"{what} = {count:.0f}" for what, count in asdict(work).items()]
+    KEPT.write_text("\n".join(lines) + "\n")
 
 
 def main() -> int:
@@ -89,14 +134,12 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail if one has changed")
     parser.add_argument("--keep", action="store_true", help="write them into instructions.toml")
     options = parser.parse_args()
-    build = ["cmake", "--build", str(BUILD), "--target", "plan_bench", "read_bench"]
+    targets = ["plan_bench", "read_bench", "work_counters"]
+    build = ["cmake", "--build", str(BUILD), "--target", *targets]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
     found = measure()
-    if options.keep or not KEPT.exists():
-        lines = [f'"{name}" = {count:.0f}' for name, count in found.items()]
-        KEPT.write_text(
-            "# Instructions per message: see instructions.py.\n" + "\n".join(lines) + "\n"
-        )
+    if options.keep:
+        keep(found)
     wrong = compare(found, tomllib.loads(KEPT.read_text()))
     if options.check and wrong:
         print(

@@ -1,8 +1,10 @@
 #include "bench/milvus_messages.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/wire.h"
 
 namespace cdc::bench {
@@ -10,6 +12,12 @@ namespace {
 
 constexpr int kTickMillis = 200;
 constexpr size_t kSpareFloats = 1 << 20;  // bytes from which every message takes another stretch
+
+}  // namespace
+
+size_t RowsPerMessage(size_t bytes) {
+  return std::max<size_t>(1, bytes / kRowBytes);
+}
 
 std::string Nested(uint32_t field, const std::string& content) {
   WireWriter out;
@@ -26,13 +34,11 @@ std::string Column(uint64_t type, const std::string& name, uint64_t id, const st
   return out.Take();
 }
 
-}  // namespace
-
 MilvusMessages::MilvusMessages(std::string channel, int64_t begin_ms, size_t bytes,
                                size_t per_second, Put put)
     : channel_(std::move(channel)),
       begin_ms_(begin_ms),
-      rows_(std::max<size_t>(1, bytes / kRowBytes)),
+      rows_(RowsPerMessage(bytes)),
       per_second_(per_second),
       put_(std::move(put)) {
   floats_.resize(kSpareFloats + rows_ * kDimension * sizeof(float));
@@ -53,6 +59,13 @@ Timestamp MilvusMessages::Write(size_t rows, const std::function<void(int64_t ms
   ++ms_;
   put_(Tick());
   return ComposeTimestamp(begin_ms_ + ms_);
+}
+
+Timestamp MilvusMessages::WriteInRealTime(size_t rows) {
+  const SystemClock clock;
+  return Write(rows, [&](int64_t ms) {
+    while (ms > clock.WallMillis()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
 }
 
 std::string MilvusMessages::Base(uint64_t type, Timestamp ts) const {

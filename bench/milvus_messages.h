@@ -15,6 +15,13 @@ inline constexpr CollectionId kCollection = 100;
 inline constexpr size_t kDimension = 128;
 inline constexpr size_t kRowBytes = kDimension * sizeof(float) + 16;
 
+// Of messages of about `bytes` each.
+size_t RowsPerMessage(size_t bytes);
+// A length-delimited field of a protobuf message.
+std::string Nested(uint32_t field, const std::string& content);
+// A schema.FieldData: `values` is its field 3 (scalars) or 4 (vectors).
+std::string Column(uint64_t type, const std::string& name, uint64_t id, const std::string& values);
+
 class MilvusMessages {
  public:
   // Takes each message in the order of the log.
@@ -26,6 +33,8 @@ class MilvusMessages {
   // At least `rows` rows, and a last tick. `before_each` is called with the time of the message
   // that comes next. Returns the time of the last tick.
   Timestamp Write(size_t rows, const std::function<void(int64_t ms)>& before_each = {});
+  // The same, each message in its time: blocks until the last one is written.
+  Timestamp WriteInRealTime(size_t rows);
   size_t rows_per_message() const { return rows_; }
 
  private:

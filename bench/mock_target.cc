@@ -4,26 +4,21 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <chrono>
 
 namespace cdc::bench {
 namespace {
 
-struct Counts {
-  std::atomic<uint64_t> calls = 0;
-  std::atomic<uint64_t> bytes = 0;
-};
+using Count = std::atomic<uint64_t>;
 
 // One call: reads the request, waits, answers with an empty message, which means success.
 class Call final : public grpc::ServerGenericBidiReactor {
  public:
-  Call(Duration latency, Counts* counts) : latency_(latency), counts_(counts) {
-    StartRead(&request_);
-  }
+  Call(Duration latency, Count* calls) : latency_(latency), calls_(calls) { StartRead(&request_); }
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
-    ++counts_->calls;
-    counts_->bytes += request_.Length();
+    ++*calls_;
     request_.Clear();
     alarm_.Set(std::chrono::system_clock::now() + latency_, [this](bool) {
       const grpc::Slice nothing;
@@ -35,7 +30,7 @@ class Call final : public grpc::ServerGenericBidiReactor {
 
  private:
   const Duration latency_;
-  Counts* const counts_;
+  Count* const calls_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer answer_;
   grpc::Alarm alarm_;
@@ -45,9 +40,9 @@ class Service final : public grpc::CallbackGenericService {
  public:
   explicit Service(Duration latency) : latency_(latency) {}
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override {
-    return new Call(latency_, &counts);
+    return new Call(latency_, &calls);
   }
-  Counts counts;
+  Count calls = 0;
 
  private:
   const Duration latency_;
@@ -82,10 +77,7 @@ TargetAddress MockTarget::address() const {
 }
 
 uint64_t MockTarget::calls() const {
-  return impl_->service.counts.calls;
-}
-uint64_t MockTarget::bytes() const {
-  return impl_->service.counts.bytes;
+  return impl_->service.calls;
 }
 
 }  // namespace cdc::bench

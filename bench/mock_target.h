@@ -2,7 +2,6 @@
 // with success after a set time and keeps nothing. Its latency does not depend on its load.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -20,7 +19,6 @@ class MockTarget {
 
   TargetAddress address() const;
   uint64_t calls() const;
-  uint64_t bytes() const;  // of requests
 
  private:
   struct Impl;

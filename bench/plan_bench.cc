@@ -27,10 +27,10 @@ struct Planner {
   size_t bytes = 0;
   size_t calls = 0;
 
-  void Take(const std::string& payload) {
-    auto change = DecodeMessage({0, calls + batch.items.size() + 1}, Slice::Copy(payload));
+  void Take(const Slice& payload) {
+    auto change = DecodeMessage({0, calls + batch.items.size() + 1}, payload);
     if (!change.ok() || change->kind != ChangeKind::kInsert) return;
-    bytes += payload.size();
+    bytes += payload.bytes.size();
     const Timestamp stamp = change->ts;
     batch.items.push_back({*std::move(change), to, stamp, false});
     if (bytes >= kBatchBytes) Plan();
@@ -67,12 +67,13 @@ int main(int count, char** values) {
   planner.to->partition = "_default";
   planner.to->primary_key = 100;
   planner.to->primary_key_name = "id";
-  std::vector<std::string> payloads;
-  cdc::bench::MilvusMessages source("bench-rootcoord-dml_0", 1'700'000'000'000, bytes, 20'000,
-                                    [&](const std::string& one) { payloads.push_back(one); });
+  std::vector<cdc::Slice> payloads;
+  cdc::bench::MilvusMessages source(
+      "bench-rootcoord-dml_0", 1'700'000'000'000, bytes, 20'000,
+      [&](const std::string& one) { payloads.push_back(cdc::Slice::Own(one)); });
   source.Write(messages * source.rows_per_message());
   for (size_t round = 0; round < rounds; ++round) {
-    for (const std::string& payload : payloads) planner.Take(payload);
+    for (const cdc::Slice& payload : payloads) planner.Take(payload);
     planner.Plan();
   }
   std::printf("{\"calls\": %zu}\n", planner.calls);

@@ -7,45 +7,17 @@ from __future__ import annotations
 
 import argparse
 import bisect
+import subprocess
 import threading
 import time
-from typing import Any
-
-import grpc
-import numpy as np
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
+from pathlib import Path
 
 from lab.cdc_server import Task
 from lab.quantiles import quantile
 from lab.replicated import MODES, both_modes, replicated
 from lab.stack import Stack
 
-DIM = 128
-
-
-def request(name: str, key: int, vector: list[float]) -> Any:
-    """An insert of one row, as pymilvus would send it; its own code takes longer than Milvus."""
-    data = schema_pb2
-    return milvus_pb2.InsertRequest(
-        collection_name=name,
-        num_rows=1,
-        fields_data=[
-            data.FieldData(
-                type=data.DataType.Int64,
-                field_name=field,
-                scalars=data.ScalarField(long_data=data.LongArray(data=[key])),
-            )
-            for field in ("id", "n")
-        ]
-        + [
-            data.FieldData(
-                type=data.DataType.FloatVector,
-                field_name="vector",
-                vectors=data.VectorField(dim=DIM, float_vector=data.FloatArray(data=vector)),
-            )
-        ],
-        base=common_pb2.MsgBase(msg_type=common_pb2.MsgType.Insert),
-    )
+BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
 
 class SafeTime(threading.Thread):
@@ -54,18 +26,18 @@ class SafeTime(threading.Thread):
     def __init__(self, task: Task) -> None:
         super().__init__(daemon=True)
         self._task = task
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self.times: list[float] = []
         self.safe: list[int] = []
 
     def run(self) -> None:
-        while not self._stop.wait(0.01):
+        while not self._ended.wait(0.02):
             safe = self._task.safe_ts
             self.times.append(time.monotonic())
             self.safe.append(safe)
 
     def stop(self) -> None:
-        self._stop.set()
+        self._ended.set()
         self.join()
 
     def reached(self, ts: int) -> float:
@@ -75,52 +47,40 @@ class SafeTime(threading.Thread):
 def measure(stack: Stack, mode: str, rate: int, seconds: int) -> tuple[list[float], float, float]:
     """Lags in seconds, rows per second really written, processor seconds of milvus-cdc."""
     name = f"steady_{mode}"
-    task, seeded = replicated(stack, mode, name, shards=2)
-    address = stack.source.uri.removeprefix("http://")
-    channel = grpc.insecure_channel(address)
-    insert = channel.unary_unary(
-        "/milvus.proto.milvus.MilvusService/Insert",
-        request_serializer=lambda message: message.SerializeToString(),
-        response_deserializer=milvus_pb2.MutationResult.FromString,
-    )
-    vectors = np.random.default_rng(1).random((64, DIM), dtype=np.float32).tolist()
-    written: list[tuple[float, int]] = []
-    failed: list[str] = []
-
-    def answered(call: Any) -> None:
-        result = call.result()
-        if result.status.code != 0:
-            failed.append(result.status.reason)
-        written.append((time.monotonic(), result.timestamp))
-
+    # Not loaded: to serve it as well is more than this machine has for a source at this rate.
+    task, _ = replicated(stack, mode, name, shards=2, load=False)
+    host, port = stack.source.uri.removeprefix("http://").split(":")
     watch = SafeTime(task)
     watch.start()
     spent = stack.cdc.process.cpu_seconds
-    began = time.monotonic()
-    for key in range(rate * seconds):
-        ahead = began + key / rate - time.monotonic()
-        if ahead > 0.002:
-            time.sleep(ahead)
-        insert.future(request(name, key + 1, vectors[key % 64])).add_done_callback(answered)
-    while len(written) < rate * seconds:
-        time.sleep(0.01)
-    took = time.monotonic() - began
+    command = [
+        str(BUILD / "insert_bench"),
+        f"--host={host}",
+        f"--port={port}",
+        f"--collection={name}",
+    ]
+    done = subprocess.run(
+        [*command, f"--rate={rate}", f"--seconds={seconds}"], capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    written = [(int(at) / 1e9, int(ts)) for at, ts in map(str.split, done.stdout.splitlines())]
     task.wait_safe(max(ts for _, ts in written), 120)
     time.sleep(0.1)
     spent = stack.cdc.process.cpu_seconds - spent
     watch.stop()
-    channel.close()
     task.delete()
-    if failed:
-        raise RuntimeError(f"{len(failed)} inserts failed: {failed[0]}")
+    took = max(at for at, _ in written) - min(at for at, _ in written)
     return [max(0.0, watch.reached(ts) - at) for at, ts in written], len(written) / took, spent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./x bench steady", description=__doc__)
-    parser.add_argument("--rate", type=int, default=2000, help="rows per second")
+    parser.add_argument("--rate", type=int, default=1000, help="rows per second")
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
+    build = ["cmake", "--build", str(BUILD), "--target", "insert_bench"]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
     with both_modes() as stack:
         for mode in MODES:
             lags, rate, spent = measure(stack, mode, options.rate, options.seconds)

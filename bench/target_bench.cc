@@ -9,7 +9,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <thread>
 
 #include "base/allocator.h"
 #include "base/log.h"
@@ -85,18 +84,13 @@ Status Drain(const Arguments& arguments) {
 Status KeepUp(const Arguments& arguments) {
   MockTarget target{std::chrono::milliseconds(arguments.latency_ms)};
   Run run = Prepare(arguments, target);
-  const SystemClock clock;
   RocksmqWriter store(RocksmqOf(arguments.folder), kChannel);
-  const int64_t begin_ms = clock.WallMillis();
+  const int64_t begin_ms = SystemClock().WallMillis();
   run.begin = ComposeTimestamp(begin_ms);
-  const size_t rows_per_message = std::max<size_t>(1, arguments.bytes / kRowBytes);
-  MilvusMessages messages(kChannel, begin_ms, arguments.bytes, arguments.rate / rows_per_message,
+  MilvusMessages messages(kChannel, begin_ms, arguments.bytes,
+                          arguments.rate / RowsPerMessage(arguments.bytes),
                           [&](const std::string& payload) { store.Put(payload); });
-  run.write = [&] {
-    return messages.Write(arguments.rows, [&](int64_t ms) {
-      while (ms > clock.WallMillis()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    });
-  };
+  run.write = [&] { return messages.WriteInRealTime(arguments.rows); };
   Lag lag;
   run.watch = [&](Timestamp safe) { lag.Sample(safe); };
   run.log = OpenRocksmqLog(RocksmqOf(arguments.folder));

@@ -27,15 +27,20 @@ def both_modes(log: str = "rocksmq") -> Iterator[Stack]:
         stack.stop()
 
 
-def replicated(stack: Stack, mode: str, name: str, shards: int) -> tuple[Task, Seeded]:
-    """A task and its collection, of one row (key 0) that is readable on the target."""
+def replicated(
+    stack: Stack, mode: str, name: str, shards: int, *, load: bool = True
+) -> tuple[Task, Seeded]:
+    """A task and its collection, of one row (key 0) that is on the target, readable if loaded."""
     target = stack.targets[mode]
     task = stack.cdc.create(
         milvus_connect_param=target.connect_param(),
         db_collections={"default": [{"name": f"{name}*"}]},
     )
-    seeded = Seeded.create(stack.source_client, name, shards=shards, dim=128).index_and_load()
+    seeded = Seeded.create(stack.source_client, name, shards=shards, dim=128)
+    if load:
+        seeded.index_and_load()
     seeded.insert(keys=[0])
     task.wait_safe(seeded.last_ts)
-    until("loaded", lambda: target.client.load_state("default", name) == "Loaded")
+    if load:
+        until("loaded", lambda: target.client.load_state("default", name) == "Loaded")
     return task, seeded

@@ -76,6 +76,7 @@ void Channel::LeaveLane(const std::string& lane_name) {
   const auto it = edges_.find(lane_name);
   if (it == edges_.end() || --it->second.objects > 0) return;
   it->second.lane->Leave(it->second.id);
+  std::erase(active_edges_, &it->second);
   edges_.erase(it);
   host_->OnLaneTrouble(this, lane_name, nullptr);  // no longer ours
   if (!lanes_->merging()) lanes_->Release(lane_name);
@@ -231,6 +232,8 @@ bool Channel::PumpFront() {
   sent_.Put(token, Sent{std::move(light), bytes});
   sent_bytes_ += bytes;
   highest_handed_ = std::max(highest_handed_, moved.ts);
+  edge->second.queued = moved.ts;
+  if (!std::exchange(edge->second.active, true)) active_edges_.push_back(&edge->second);
   edge->second.lane->Enqueue(edge->second.id, std::move(moved), std::move(routing.to), token,
                              replay);
   return true;
@@ -286,7 +289,17 @@ void Channel::AdvanceEdges() {
   resolved_ = std::max(resolved_, ready_.empty() ? tick_ : ready_.front().change.ts - 1);
   governor_->SetResolved(governor_id_, resolved_);
   governor_->SetHanded(governor_id_, !ready_.empty() || !sent_.empty());
-  for (auto& [name, edge] : edges_) edge.lane->Advance(edge.id, resolved_);
+  // A lane that merges waits for all its edges; to the others only what is queued matters, and of
+  // ten thousand of them hardly one has anything.
+  if (lanes_->merging()) {
+    for (auto& [name, edge] : edges_) edge.lane->Advance(edge.id, resolved_);
+  } else {
+    for (const EdgeRef* edge : active_edges_) edge->lane->Advance(edge->id, resolved_);
+  }
+  std::erase_if(active_edges_, [this](EdgeRef* edge) {
+    edge->active = edge->queued > resolved_;
+    return !edge->active;
+  });
 }
 
 void Channel::Finish(uint64_t token, size_t bytes) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/backoff.h"
 #include "base/executor.h"
@@ -118,6 +119,8 @@ class Channel final : public LaneClient {
     Lane* lane = nullptr;
     Lane::EdgeId id = 0;
     int objects = 0;
+    Timestamp queued = 0;  // time of the last change queued
+    bool active = false;   // in `active_edges_`
   };
   void Read();
   void OnRead(Result<std::vector<Change>> result);
@@ -166,6 +169,7 @@ class Channel final : public LaneClient {
   TokenTable<Sent> sent_;  // delivered, not acknowledged
   size_t sent_bytes_ = 0;
   std::map<std::string, EdgeRef> edges_;
+  std::vector<EdgeRef*> active_edges_;  // with changes beyond what they were told is resolved
   ReadGovernor::Id governor_id_ = 0;
   Alive alive_;
 };

@@ -18,7 +18,7 @@ Reconciler::Reconciler(Options options, const TaskProgress& progress, Executor* 
       database_records_(progress.databases) {
   for (const auto& [id, record] : progress.objects) {
     Object& object = objects_.try_emplace(id, id).first->second;
-    object.record = record;
+    SetRecord(&object, record);
     object.name = record.name;
   }
   ScheduleVerify();
@@ -302,6 +302,7 @@ void Reconciler::Erase(CollectionId id) {
   }
   absent_.insert(id);
   with_barriers_.erase(id);
+  SetRecord(object, std::nullopt);
   objects_.erase(id);
   host_->ResumeChannels();
   KickAll();  // somebody may have waited for the name

@@ -139,6 +139,8 @@ class Reconciler {
   bool MayLook(Object* object);
 
   // reconciler_ownership.cc: whose is it
+  // Every change of a record's name, of where it is moving to and of its target id goes through it.
+  void SetRecord(Object* object, std::optional<ObjectRecord> record);
   const Object* OwnerOf(const TargetCollection& found, CollectionId except) const;
   const Object* HolderOf(const TargetName& name, CollectionId except) const;
   bool WaitsForName(Object* object, const TargetName& name);
@@ -186,6 +188,8 @@ class Reconciler {
   std::set<std::string> databases_to_settle_;
   std::optional<SourceIdentity> identity_;
   std::map<CollectionId, Object> objects_;
+  std::set<std::pair<TargetName, CollectionId>> names_;         // of the records, moving_to too
+  std::set<std::pair<CollectionId, CollectionId>> target_ids_;  // (on the target, of the source)
   std::set<CollectionId> with_barriers_;
   std::set<CollectionId> unselected_;  // live at the source, not ours
   std::set<CollectionId> absent_;      // dropped, or asked for and not there: rows are skipped

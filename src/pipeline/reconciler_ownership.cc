@@ -1,6 +1,7 @@
 // Whose is it: which collection of the target belongs to which object of ours, and who holds a
 // name.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/format.h"
@@ -8,17 +9,37 @@
 
 namespace cdc {
 
+namespace {
+constexpr CollectionId kLowest = std::numeric_limits<CollectionId>::min();
+}  // namespace
+
+void Reconciler::SetRecord(Object* object, std::optional<ObjectRecord> record) {
+  if (const auto& old = object->record) {
+    names_.erase({old->name, object->id});
+    names_.erase({old->moving_to, object->id});
+    target_ids_.erase({old->target_id, object->id});
+  }
+  object->record = std::move(record);
+  if (const auto& now = object->record) {
+    names_.emplace(now->name, object->id);
+    if (now->moving_to != TargetName{}) names_.emplace(now->moving_to, object->id);
+    target_ids_.emplace(now->target_id, object->id);
+  }
+}
+
 const Object* Reconciler::HolderOf(const TargetName& name, CollectionId except) const {
-  for (const auto& [id, object] : objects_) {
-    if (id == except || !object.record) continue;
-    if (object.record->name == name || object.record->moving_to == name) return &object;
+  for (auto it = names_.lower_bound({name, kLowest}); it != names_.end() && it->first == name;
+       ++it) {
+    if (it->second != except) return &objects_.at(it->second);
   }
   return nullptr;
 }
 
 const Object* Reconciler::OwnerOf(const TargetCollection& found, CollectionId except) const {
-  for (const auto& [id, object] : objects_) {
-    if (id == except || !object.record || object.record->target_id != found.id) continue;
+  auto it = target_ids_.lower_bound({found.id, kLowest});
+  for (; it != target_ids_.end() && it->first == found.id; ++it) {
+    if (it->second == except) continue;
+    const Object& object = objects_.at(it->second);
     if (!found.IsMilvusLite() || object.record->name == found.name) return &object;
   }
   return nullptr;
@@ -175,7 +196,7 @@ void Reconciler::Own(Object* object, TargetCollection found) {
   const bool changed = object->unrecorded || !object->record || *object->record != record;
   const bool moved = object->record && (object->record->name != record.name ||
                                         object->record->moving_to != record.moving_to);
-  object->record = std::move(record);
+  SetRecord(object, std::move(record));
   if (moved) KickAll();  // somebody may have waited for the name
   object->actual = std::move(found);
   object->addresses.clear();

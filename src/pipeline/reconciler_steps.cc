@@ -109,26 +109,26 @@ void Reconciler::CreateObject(Object* object) {
   if (WaitsForName(object, name)) return;  // kicked when it is free
   object->busy = true;
   const CollectionId id = object->id;
-  EnsureDatabase(name.database, WithObject(id, [this, name](Object* o, const Status& status) {
-                   if (!status.ok()) {
-                     RetryLater(o, "create database " + name.database, status.error());
-                     return;
-                   }
-                   if (!o->want || !o->want->IsLive() || HolderOf(name, o->id) != nullptr) {
-                     Step(o->id);
-                     return;
-                   }
-                   o->record =
-                       ObjectRecord{o->id, name, 0, o->want->create_ts, o->want->pchannels, {}, {}};
-                   Persist(o, [this](Object* intended) {
-                     DdlStep step;
-                     step.kind = DdlStep::Kind::kCreateCollection;
-                     step.name = intended->record->name;
-                     step.source = intended->want;
-                     step.ts = intended->want->create_ts;
-                     ApplyStep(intended, std::move(step), false);
-                   });
-                 }));
+  EnsureDatabase(
+      name.database, WithObject(id, [this, name](Object* o, const Status& status) {
+        if (!status.ok()) {
+          RetryLater(o, "create database " + name.database, status.error());
+          return;
+        }
+        if (!o->want || !o->want->IsLive() || HolderOf(name, o->id) != nullptr) {
+          Step(o->id);
+          return;
+        }
+        SetRecord(o, ObjectRecord{o->id, name, 0, o->want->create_ts, o->want->pchannels, {}, {}});
+        Persist(o, [this](Object* intended) {
+          DdlStep step;
+          step.kind = DdlStep::Kind::kCreateCollection;
+          step.name = intended->record->name;
+          step.source = intended->want;
+          step.ts = intended->want->create_ts;
+          ApplyStep(intended, std::move(step), false);
+        });
+      }));
 }
 
 // ---- steps in general -------------------------------------------------------------------------
@@ -324,7 +324,9 @@ bool Reconciler::RunRename(Object* object) {
 
 void Reconciler::RenameTo(Object* object, TargetName name) {
   object->busy = true;
-  object->record->moving_to = name;  // at once: no other may take the name
+  ObjectRecord record = *object->record;
+  record.moving_to = name;
+  SetRecord(object, std::move(record));  // at once: no other may take the name
   object->unrecorded = true;
   EnsureDatabase(
       name.database, WithObject(object->id, [this, name](Object* o, const Status& status) {
@@ -346,8 +348,10 @@ void Reconciler::RenameTo(Object* object, TargetName name) {
                             RetryLater(renamed, ToString(step), result.error());
                             return;
                           }
-                          renamed->record->name = step.new_name;
-                          renamed->record->moving_to = {};
+                          ObjectRecord record = *renamed->record;
+                          record.name = step.new_name;
+                          record.moving_to = {};
+                          SetRecord(renamed, std::move(record));
                           // The name is free, whether this can be recorded at once or not.
                           KickAll();
                           Persist(renamed, [this](Object* recorded) { Step(recorded->id); });

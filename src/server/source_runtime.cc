@@ -83,7 +83,10 @@ Result<std::unique_ptr<SourceRuntime>> SourceRuntime::Open(const SourceConfig& c
 }
 
 SourceRuntime::SourceRuntime(const SourceConfig& config, std::shared_ptr<RawLog> log)
-    : config_(config), log_(std::move(log)) {}
+    : config_(config),
+      log_(std::move(log)),
+      catalog_([etcd = ClientConfig(config.etcd)] { return EtcdClient::Open(etcd); },
+               CatalogKeys(config.etcd.root_path, config.etcd.meta_sub_path)) {}
 
 Error SourceRuntime::NoAnswer() const {
   const std::string where =
@@ -93,9 +96,8 @@ Error SourceRuntime::NoAnswer() const {
   return RetryError(where + " does not answer", ErrorKind::kUnavailable);
 }
 
-std::unique_ptr<CatalogFeed> SourceRuntime::OpenCatalog(Executor* executor) const {
-  return MakeEtcdCatalogFeed(ClientConfig(config_.etcd), config_.etcd.root_path,
-                             config_.etcd.meta_sub_path, executor);
+std::unique_ptr<CatalogFeed> SourceRuntime::OpenCatalog(Executor* executor) {
+  return catalog_.Open(executor);
 }
 
 std::unique_ptr<LogSource> SourceRuntime::OpenLog(Executor* executor) const {

@@ -11,6 +11,7 @@
 #include "client/raw_log.h"
 #include "pipeline/ports.h"
 #include "server/config.h"
+#include "source/catalog_feed.h"
 
 namespace cdc {
 
@@ -19,7 +20,7 @@ class SourceRuntime {
   // Connects in the background. Errors: kInvalid when the configuration cannot work.
   static Result<std::unique_ptr<SourceRuntime>> Open(const SourceConfig& config);
 
-  std::unique_ptr<CatalogFeed> OpenCatalog(Executor* executor) const;
+  std::unique_ptr<CatalogFeed> OpenCatalog(Executor* executor);
   std::unique_ptr<LogSource> OpenLog(Executor* executor) const;
   std::unique_ptr<OperationSource> OpenOperations(Executor* executor) const;
 
@@ -44,6 +45,7 @@ class SourceRuntime {
 
   const SourceConfig config_;
   const std::shared_ptr<RawLog> log_;
+  SourceCatalog catalog_;
 };
 
 }  // namespace cdc

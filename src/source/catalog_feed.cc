@@ -26,12 +26,25 @@ bool IsEmpty(const CatalogUpdate& update) {
          update.gone_databases.empty() && update.gone_collections.empty();
 }
 
-class EtcdCatalogFeed final : public CatalogFeed {
- public:
-  EtcdCatalogFeed(EtcdClientFactory open, CatalogKeys keys, Executor* executor)
-      : open_(std::move(open)), keys_(std::move(keys)), executor_(executor) {}
+// A feed, as the hub sees it. The hub's mutex guards it.
+struct Member {
+  Executor* executor = nullptr;
+  Callback<std::shared_ptr<const CatalogUpdate>> on_update;
+  Callback<Status> on_trouble;
+  uint64_t joined = 0;
+  bool waits = true;  // for its first update, which is a full one
+  bool left = false;
+};
+using MemberPtr = std::shared_ptr<Member>;
 
-  ~EtcdCatalogFeed() override {
+}  // namespace
+
+class CatalogHub {
+ public:
+  CatalogHub(EtcdClientFactory open, CatalogKeys keys)
+      : open_(std::move(open)), keys_(std::move(keys)) {}
+
+  ~CatalogHub() {
     {
       std::lock_guard lock(mutex_);
       stopped_ = true;
@@ -42,17 +55,29 @@ class EtcdCatalogFeed final : public CatalogFeed {
     if (refresher_.joinable()) refresher_.join();
   }
 
-  void Start(Callback<CatalogUpdate> on_update, Callback<Status> on_trouble) override {
-    on_update_ = std::move(on_update);
-    on_trouble_ = std::move(on_trouble);
-    watcher_ = std::thread([this] { WatchLoop(); });
-    refresher_ = std::thread([this] { RefreshLoop(); });
+  void Join(const MemberPtr& member) {
+    std::lock_guard lock(mutex_);
+    member->joined = ++joins_;
+    members_.push_back(member);
+    if (!trouble_.ok()) Tell(member, trouble_);
+    if (!watcher_.joinable()) {
+      watcher_ = std::thread([this] { WatchLoop(); });
+      refresher_ = std::thread([this] { RefreshLoop(); });
+    }
+    wake_.notify_all();
   }
 
-  void Refresh(CollectionId collection, Callback<Status> done) override {
+  // Nothing is posted to the member's executor any more.
+  void Leave(const MemberPtr& member) {
+    std::lock_guard lock(mutex_);
+    member->left = true;
+    std::erase(members_, member);
+  }
+
+  void Refresh(CollectionId collection, const MemberPtr& member, Callback<Status> done) {
     {
       std::lock_guard lock(mutex_);
-      refreshes_.push_back({collection, std::move(done)});
+      refreshes_.push_back({collection, member, std::move(done)});
     }
     wake_.notify_all();
   }
@@ -60,6 +85,7 @@ class EtcdCatalogFeed final : public CatalogFeed {
  private:
   struct RefreshRequest {
     CollectionId collection = 0;
+    MemberPtr member;
     Callback<Status> done;
   };
 
@@ -85,11 +111,12 @@ class EtcdCatalogFeed final : public CatalogFeed {
     auto opened = OpenOnce();
     if (!opened.ok()) return opened.error();
     const std::shared_ptr<EtcdClient> client = *std::move(opened);
+    const uint64_t joins = Joins();
     auto listed = client->RangeAll(keys_.Everything(), kPageSize);
     if (!listed.ok()) return listed.error();
     const uint64_t cluster = listed->cluster_id;
     int64_t watched = listed->revision;
-    Install(*listed);
+    Install(*listed, joins);
     auto watch = client->Watch(keys_.Everything(), watched + 1);
     if (!watch.ok()) return watch.error();
     for (;;) {
@@ -118,7 +145,13 @@ class EtcdCatalogFeed final : public CatalogFeed {
     return client;
   }
 
-  void Install(const EtcdPage& listed) {
+  uint64_t Joins() {
+    std::lock_guard lock(mutex_);
+    return joins_;
+  }
+
+  // `joins`: when the listing began.
+  void Install(const EtcdPage& listed, uint64_t joins) {
     auto next = std::make_unique<CatalogState>(keys_);
     for (const EtcdKeyValue& kv : listed.kvs) next->Put(kv.key, kv.value, kv.mod_revision);
     std::lock_guard lock(mutex_);
@@ -126,9 +159,11 @@ class EtcdCatalogFeed final : public CatalogFeed {
     state_ = std::move(next);
     ++listing_;
     cluster_id_ = listed.cluster_id;
-    watched_ = listed.revision;
-    PostUpdate(std::move(update));
+    watched_ = newest_ = listed.revision;
+    PostUpdate(std::move(update),
+               [joins](const Member& member) { return !member.waits || member.joined <= joins; });
     PostTrouble({});
+    wake_.notify_all();
   }
 
   void Apply(const EtcdEvents& events, int64_t* watched) {
@@ -142,7 +177,8 @@ class EtcdCatalogFeed final : public CatalogFeed {
       *watched = std::max(*watched, event.kv.mod_revision);
     }
     watched_ = *watched;
-    PostUpdate(state_->TakeChanges(watched_));
+    newest_ = std::max(newest_, watched_);
+    PostChanges();
   }
 
   // ---- the refreshing thread ------------------------------------------------------------------
@@ -150,17 +186,50 @@ class EtcdCatalogFeed final : public CatalogFeed {
   void RefreshLoop() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return stopped_ || !refreshes_.empty(); });
+      const auto somebody_waits = [this] {
+        return state_ != nullptr && std::any_of(members_.begin(), members_.end(),
+                                                [](const auto& member) { return member->waits; });
+      };
+      wake_.wait(lock, [&] { return stopped_ || !refreshes_.empty() || somebody_waits(); });
       if (stopped_) return;
-      RefreshRequest request = std::move(refreshes_.front());
+      if (refreshes_.empty()) {
+        lock.unlock();
+        const Status status = ReadEverything();
+        lock.lock();
+        PostTrouble(status);
+        if (!status.ok()) wake_.wait_for(lock, kFirstWait, [this] { return stopped_; });
+        continue;
+      }
+      const RefreshRequest request = std::move(refreshes_.front());
       refreshes_.pop_front();
+      if (request.member->left) continue;
       lock.unlock();
-      Status status = ReadCollection(request.collection);
+      const Status status = ReadCollection(request.collection);
       lock.lock();
       if (stopped_) return;
-      executor_->Post(alive_.Guard(
-          [done = std::move(request.done), status = std::move(status)] { done(status); }));
+      if (request.member->left) continue;
+      request.member->executor->Post([done = request.done, status] { done(status); });
     }
+  }
+
+  // For those who joined before this call.
+  Status ReadEverything() {
+    std::unique_lock lock(mutex_);
+    const std::shared_ptr<EtcdClient> client = client_;
+    const uint64_t listing = listing_, joins = joins_;
+    lock.unlock();
+    CDC_ASSIGN_OR_RETURN(const EtcdPage page, client->RangeAll(keys_.Everything(), kPageSize));
+    lock.lock();
+    if (listing != listing_) return {};  // whoever still waits has another turn
+    if (page.cluster_id != cluster_id_) {
+      return RetryError("etcd is not the one that was listed", ErrorKind::kUnavailable);
+    }
+    state_->ReplaceInterval(keys_.Everything(), page.kvs, page.revision);
+    newest_ = std::max(newest_, page.revision);
+    PostChanges();
+    PostUpdate(state_->TakeAll(watched_, nullptr),
+               [joins](const Member& member) { return member.waits && member.joined <= joins; });
+    return {};
   }
 
   Status ReadCollection(CollectionId collection) {
@@ -197,7 +266,8 @@ class EtcdCatalogFeed final : public CatalogFeed {
     for (size_t i = 0; i < intervals.size(); ++i) {
       state_->ReplaceInterval(intervals[i], contents[i], databases.revision);
     }
-    PostUpdate(state_->TakeChanges(watched_));
+    newest_ = std::max(newest_, databases.revision);
+    PostChanges();
     return {};
   }
 
@@ -210,57 +280,98 @@ class EtcdCatalogFeed final : public CatalogFeed {
     return ids;
   }
 
-  // ---- to the executor; mutex_ is held, so that updates keep their order ----------------------
+  // ---- to the members; mutex_ is held, so that updates keep their order -----------------------
 
-  void PostUpdate(CatalogUpdate update) {
+  void PostChanges() {
+    PostUpdate(state_->TakeChanges(watched_), [](const Member& member) { return !member.waits; });
+  }
+
+  template <typename For>
+  void PostUpdate(CatalogUpdate update, For whom) {
     for (const std::string& problem : state_->TakeProblems()) LogError("catalog: {}", problem);
     if (stopped_ || IsEmpty(update)) return;
     update.cluster_id = cluster_id_;
-    auto shared = std::make_shared<CatalogUpdate>(std::move(update));
-    executor_->Post(alive_.Guard([this, shared] { on_update_(std::move(*shared)); }));
+    update.revision = newest_;
+    const auto shared = std::make_shared<const CatalogUpdate>(std::move(update));
+    for (const MemberPtr& member : members_) {
+      if (!whom(*member)) continue;
+      if (shared->full) member->waits = false;
+      member->executor->Post([tell = member->on_update, shared] { tell(shared); });
+    }
   }
 
-  void PostTrouble(Status status) {
-    const std::string text = status.ok() ? std::string() : status.error().message;
-    if (stopped_ || text == trouble_) return;
-    trouble_ = text;
-    executor_->Post(alive_.Guard([this, status = std::move(status)] { on_trouble_(status); }));
+  void PostTrouble(const Status& status) {
+    const bool same = status.ok() == trouble_.ok() &&
+                      (status.ok() || status.error().message == trouble_.error().message);
+    if (stopped_ || same) return;
+    trouble_ = status;
+    for (const MemberPtr& member : members_) Tell(member, status);
+  }
+
+  static void Tell(const MemberPtr& member, const Status& status) {
+    member->executor->Post([tell = member->on_trouble, status] { tell(status); });
   }
 
   const EtcdClientFactory open_;
   const CatalogKeys keys_;
-  Executor* const executor_;
-  Callback<CatalogUpdate> on_update_;  // set before the threads start
-  Callback<Status> on_trouble_;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   bool stopped_ = false;
+  std::vector<MemberPtr> members_;
+  uint64_t joins_ = 0;
   std::shared_ptr<EtcdClient> client_;
   std::unique_ptr<CatalogState> state_;  // null until the first listing
-  uint64_t listing_ = 0;                 // how many listings there were
+  uint64_t listing_ = 0;                 // how many listings the watch began with
   uint64_t cluster_id_ = 0;
-  int64_t watched_ = 0;
-  std::string trouble_;  // as last reported; empty: none
+  int64_t watched_ = 0;  // every change up to it is in
+  int64_t newest_ = 0;   // revision that was seen in this etcd
+  Status trouble_;       // as last reported
   std::deque<RefreshRequest> refreshes_;
 
   std::thread watcher_;
   std::thread refresher_;
+};
+
+namespace {
+
+class SharedFeed final : public CatalogFeed {
+ public:
+  SharedFeed(std::shared_ptr<CatalogHub> hub, Executor* executor) : hub_(std::move(hub)) {
+    member_->executor = executor;
+  }
+  ~SharedFeed() override { hub_->Leave(member_); }
+
+  void Start(Callback<CatalogUpdate> on_update, Callback<Status> on_trouble) override {
+    member_->on_update =
+        alive_.Guard([tell = std::move(on_update)](const auto& update) { tell(*update); });
+    member_->on_trouble = alive_.Guard(std::move(on_trouble));
+    hub_->Join(member_);
+  }
+  void Refresh(CollectionId collection, Callback<Status> done) override {
+    hub_->Refresh(collection, member_, alive_.Guard(std::move(done)));
+  }
+
+ private:
+  const std::shared_ptr<CatalogHub> hub_;
+  const MemberPtr member_ = std::make_shared<Member>();
   Alive alive_;
 };
 
 }  // namespace
 
-std::unique_ptr<CatalogFeed> MakeCatalogFeed(EtcdClientFactory open, CatalogKeys keys,
-                                             Executor* executor) {
-  return std::make_unique<EtcdCatalogFeed>(std::move(open), std::move(keys), executor);
-}
+SourceCatalog::SourceCatalog(EtcdClientFactory open, CatalogKeys keys)
+    : open_(std::move(open)), keys_(std::move(keys)) {}
+SourceCatalog::~SourceCatalog() = default;
 
-std::unique_ptr<CatalogFeed> MakeEtcdCatalogFeed(EtcdConfig config, const std::string& root_path,
-                                                 const std::string& meta_sub_path,
-                                                 Executor* executor) {
-  return MakeCatalogFeed([config = std::move(config)] { return EtcdClient::Open(config); },
-                         CatalogKeys(root_path, meta_sub_path), executor);
+std::unique_ptr<CatalogFeed> SourceCatalog::Open(Executor* executor) {
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<CatalogHub> hub = hub_.lock();
+  if (hub == nullptr) {
+    hub = std::make_shared<CatalogHub>(open_, keys_);
+    hub_ = hub;
+  }
+  return std::make_unique<SharedFeed>(std::move(hub), executor);
 }
 
 }  // namespace cdc

@@ -160,11 +160,7 @@ class CatalogFeedTest : public testing::Test {
  protected:
   void Start() {
     executor_.RunAndWait([&] {
-      feed_ = MakeCatalogFeed(
-          [this]() -> Result<std::unique_ptr<EtcdClient>> {
-            return std::unique_ptr<EtcdClient>(std::make_unique<FakeClient>(&store_));
-          },
-          CatalogKeys("by-dev", "meta"), &executor_);
+      feed_ = catalog_.Open(&executor_);
       feed_->Start([this](CatalogUpdate update) { Add(&updates_, std::move(update)); },
                    [this](Status status) { Add(&troubles_, std::move(status)); });
     });
@@ -193,6 +189,11 @@ class CatalogFeedTest : public testing::Test {
   }
 
   Store store_;
+  SourceCatalog catalog_{
+      [this]() -> Result<std::unique_ptr<EtcdClient>> {
+        return std::unique_ptr<EtcdClient>(std::make_unique<FakeClient>(&store_));
+      },
+      CatalogKeys("by-dev", "meta")};
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<CatalogUpdate> updates_;
@@ -291,6 +292,86 @@ TEST_F(CatalogFeedTest, NothingIsCalledAfterItsEnd) {
   });
   executor_.RunAndWait([] {});
   EXPECT_FALSE(called);
+}
+
+// What joined later shares the watch, and begins with all there was when it joined.
+TEST_F(CatalogFeedTest, ALaterFeedBeginsWithEverythingAndThenFollows) {
+  store_.Put(DatabaseKey(1), Database("default"));
+  store_.Put(DatabaseKey(2), kTombstone);
+  Start();
+  (void)Await(updates_, 0);
+  store_.AwaitWatches(1);
+  store_.Delete(DatabaseKey(1), /*silently=*/true);  // the watch lags behind
+  store_.Put(DatabaseKey(3), Database("db3"));
+  std::vector<CatalogUpdate> seen;
+  std::unique_ptr<CatalogFeed> later;
+  executor_.RunAndWait([&] {
+    later = catalog_.Open(&executor_);
+    later->Start([&](CatalogUpdate update) { Add(&seen, std::move(update)); }, [](Status) {});
+  });
+  const CatalogUpdate first = Await(seen, 0);
+  EXPECT_TRUE(first.full);
+  EXPECT_EQ(first.revision, 5);
+  ASSERT_THAT(first.databases, SizeIs(1));
+  EXPECT_EQ(first.databases[0].name, "db3");
+  EXPECT_THAT(first.gone_databases, testing::Contains(Gone<DatabaseId>{2, true}));
+  store_.Put(DatabaseKey(4), Database("db4"));
+  const CatalogUpdate second = Await(seen, 1);
+  EXPECT_FALSE(second.full);
+  EXPECT_EQ(second.databases.at(0).name, "db4");
+  // The first feed has seen each of them, once.
+  std::vector<std::string> names;
+  std::vector<Gone<DatabaseId>> gone;
+  for (size_t i = 1; names.size() < 2 || gone.empty(); ++i) {
+    const CatalogUpdate update = Await(updates_, i);
+    EXPECT_FALSE(update.full);
+    for (const SourceDatabase& database : update.databases) names.push_back(database.name);
+    gone.insert(gone.end(), update.gone_databases.begin(), update.gone_databases.end());
+  }
+  EXPECT_THAT(names, ElementsAre("db3", "db4"));
+  EXPECT_THAT(gone, ElementsAre(Gone<DatabaseId>{1, false}));
+  executor_.RunAndWait([&] { later.reset(); });
+  EXPECT_EQ(store_.watches, 1);
+}
+
+TEST_F(CatalogFeedTest, ALaterFeedHearsOfTroubleAndOfItsEnd) {
+  store_.SetAway(RetryError("etcd fake is not reachable", ErrorKind::kUnavailable));
+  Start();
+  (void)Await(troubles_, 0);
+  std::vector<CatalogUpdate> seen;
+  std::vector<Status> troubles;
+  std::unique_ptr<CatalogFeed> later;
+  executor_.RunAndWait([&] {
+    later = catalog_.Open(&executor_);
+    later->Start([&](CatalogUpdate update) { Add(&seen, std::move(update)); },
+                 [&](Status status) { Add(&troubles, std::move(status)); });
+  });
+  EXPECT_FALSE(Await(troubles, 0).ok());
+  store_.SetAway(std::nullopt);
+  EXPECT_TRUE(Await(seen, 0).full);
+  EXPECT_TRUE(Await(troubles, 1).ok());
+  executor_.RunAndWait([&] { later.reset(); });
+}
+
+// The first feed may go: the others go on, and one that comes when all are gone starts anew.
+TEST_F(CatalogFeedTest, TheWatchLivesAsLongAsAFeed) {
+  Start();
+  (void)Await(updates_, 0);
+  std::vector<CatalogUpdate> seen;
+  std::unique_ptr<CatalogFeed> later;
+  executor_.RunAndWait([&] {
+    later = catalog_.Open(&executor_);
+    later->Start([&](CatalogUpdate update) { Add(&seen, std::move(update)); }, [](Status) {});
+  });
+  EXPECT_TRUE(Await(seen, 0).full);
+  executor_.RunAndWait([&] { feed_.reset(); });
+  store_.Put(DatabaseKey(1), Database("default"));
+  EXPECT_THAT(Await(seen, 1).databases, SizeIs(1));
+  executor_.RunAndWait([&] { later.reset(); });
+  Start();
+  const CatalogUpdate anew = Await(updates_, 1);
+  EXPECT_TRUE(anew.full);
+  EXPECT_THAT(anew.databases, SizeIs(1));
 }
 
 }  // namespace

@@ -94,9 +94,11 @@ void CheckRequests(const Change& change, const TargetAddressOfRows& to) {
   wire::InsertRowsRequest request;
   Require(request.ParseFromString(InsertRequest(change, to).Join()), "a request is a message");
   Require(request.fields_data_size() == before.fields_data_size(), "with every column");
-  const auto merged = MergedRowsRequest(RowsCall::kUpsert, {&change, &change}, to);
-  if (!merged || before.fields_data_size() == 0) return;
-  Require(request.ParseFromString(merged->Join()), "joined rows are a message");
+  MergedRows merged(&to);
+  const std::vector<const Change*> twice = {&change, &change};
+  if (!merged.Add(twice) || before.fields_data_size() == 0) return;
+  Require(request.ParseFromString(merged.Request(RowsCall::kUpsert).Join()),
+          "joined rows are a message");
   Require(request.num_rows() == static_cast<uint32_t>(2 * change.num_rows), "of all their rows");
 }
 

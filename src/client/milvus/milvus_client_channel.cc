@@ -15,6 +15,9 @@
 namespace cdc {
 namespace {
 
+// Smaller ones are not worth sharing.
+constexpr size_t kSmallPiece = 1024;
+
 using Stub = grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 Result<std::string> ReadPem(const char* what, const std::string& path) {
@@ -53,19 +56,33 @@ grpc::ChannelArguments Arguments(const TargetAddress& address) {
   return args;
 }
 
+// A gRPC slice that keeps `owner` alive.
+template <typename Owner>
+grpc::Slice Shared(Owner owner, std::string_view bytes) {
+  return {const_cast<char*>(bytes.data()), bytes.size(),
+          [](void* o) { delete static_cast<Owner*>(o); }, new Owner(std::move(owner))};
+}
+
+// Large pieces are shared; runs of small ones are copied together (a slice with an owner costs
+// more, and rows of small messages are many pieces).
 grpc::ByteBuffer ToBuffer(const Slices& bytes) {
   std::vector<grpc::Slice> slices;
+  std::string small;
+  const auto flush = [&] {
+    if (small.empty()) return;
+    auto owner = std::make_unique<const std::string>(std::exchange(small, {}));
+    const std::string_view all = *owner;
+    slices.push_back(Shared(std::move(owner), all));
+  };
   for (const Slice& piece : bytes.pieces()) {
-    // Small pieces are copied (a slice with an owner costs more); large ones are shared.
-    if (piece.bytes.size() < 1024 || piece.owner == nullptr) {
-      slices.emplace_back(piece.bytes.data(), piece.bytes.size());
+    if (piece.bytes.size() < kSmallPiece || piece.owner == nullptr) {
+      small += piece.bytes;
       continue;
     }
-    auto* owner = new std::shared_ptr<const void>(piece.owner);
-    slices.emplace_back(
-        const_cast<char*>(piece.bytes.data()), piece.bytes.size(),
-        [](void* o) { delete static_cast<std::shared_ptr<const void>*>(o); }, owner);
+    flush();
+    slices.push_back(Shared(piece.owner, piece.bytes));
   }
+  flush();
   return {slices.data(), slices.size()};
 }
 

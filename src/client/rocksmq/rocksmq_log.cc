@@ -27,6 +27,7 @@ constexpr Duration kEndIsFresh = seconds(10);
 // Nobody reads on: what a scan keeps is given back, memtables that the store has left behind and
 // deleted files among it.
 constexpr Duration kScanIsOld = milliseconds(200);
+constexpr int kBusyLooks = 10;     // so many in a row that brought something: see Gap()
 constexpr int kQuietFailures = 2;  // opening again mends most errors: say nothing the first times
 
 // What the log's thread knows of one tail.
@@ -133,6 +134,7 @@ class RocksmqLog final : public RawLog {
   Result<std::map<std::string, HeldLog>> HeldOf(
       const std::map<std::string, LogPosition>& places) const;
   bool SomebodyWaits() const;
+  Duration Gap() const;
   void Wait();
 
   const std::string path_;
@@ -152,6 +154,7 @@ class RocksmqLog final : public RawLog {
   std::map<std::string, Topic> topics_;
   uint64_t sequence_ = 0;
   bool active_ = false;  // the last catch-up brought something
+  int busy_looks_ = 0;   // so many in a row did
   TimePoint last_look_{};
   TimePoint last_full_{};
   TimePoint next_open_{};
@@ -178,7 +181,7 @@ void RocksmqLog::Run() {
     TakeCommands();
     if (EnsureOpen()) {
       Status status = ServeAll();  // what is at hand needs no look at the files
-      const Duration gap = SomebodyWaits() ? options_.active_gap : options_.spare_poll;
+      const Duration gap = SomebodyWaits() ? Gap() : options_.spare_poll;
       if (status.ok() && clock_.Now() >= last_look_ + gap) {
         status = Look();
         if (status.ok()) status = ServeAll();
@@ -260,6 +263,7 @@ Status RocksmqLog::Look() {
   const bool was_active = active_;
   CDC_RETURN_IF_ERROR(Advance());
   if ((active_ && !was_active) || Unsettled()) CDC_RETURN_IF_ERROR(Advance());
+  busy_looks_ = active_ ? std::min(busy_looks_ + 1, kBusyLooks) : 0;
   last_look_ = clock_.Now();
   for (const auto& tail : tails_) {
     if (tail->scan && last_look_ - tail->scan_used > kScanIsOld) tail->scan.reset();
@@ -419,6 +423,12 @@ Result<std::map<std::string, HeldLog>> RocksmqLog::HeldOf(
   return all;
 }
 
+// Where every look brings something, rows are being written all the time: they wait for their tick
+// anyway, and a look at the store costs as much as reading a hundred of them.
+Duration RocksmqLog::Gap() const {
+  return busy_looks_ < kBusyLooks ? options_.active_gap : options_.busy_gap;
+}
+
 bool RocksmqLog::SomebodyWaits() const {
   return !latest_.empty() || !held_.empty() ||
          std::any_of(tails_.begin(), tails_.end(),
@@ -431,7 +441,7 @@ void RocksmqLog::Wait() {
     return;
   }
   const bool somebody = SomebodyWaits();
-  if (somebody && waker_.WaitForCommand(last_look_ + options_.active_gap - clock_.Now())) return;
+  if (somebody && waker_.WaitForCommand(last_look_ + Gap() - clock_.Now())) return;
   if (active_ && somebody) return;  // the second phase of what was just seen
   if (!somebody) {
     waker_.WaitForCommand(last_look_ + options_.spare_poll - clock_.Now());

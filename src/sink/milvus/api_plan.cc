@@ -76,8 +76,7 @@ class KeySet {
 
 // Rows for one call.
 struct Load {
-  std::vector<const Change*> changes;
-  size_t bytes = 0;
+  MergedRows rows;
   size_t items_end = 0;  // of the batch: all its rows are among the items before it
 };
 
@@ -157,27 +156,26 @@ class Planner {
     }
     if (!found || !SameKeys(*found, keys)) return size_t{0};
     // Several messages are one upsert only if they can travel in one call.
-    if (!MergedRowsRequest(RowsCall::kUpsert, changes, *item.to)) return size_t{0};
+    const bool alone = changes.size() == 1;
+    if (!alone && !MergedRows(item.to.get()).Add(changes)) return size_t{0};
     return changes.size();
   }
 
   // Adds rows to the open calls of `kind` and moves past `items`.
   void AddRows(Kind kind, const LaneItem& item, const std::vector<const Change*>& changes,
                const PrimaryKeys& keys, size_t items) {
-    size_t bytes = 0;
-    for (const Change* change : changes) bytes += change->payload.bytes.size();
     OpenCall* call = Find(kind, item);
     if (call != nullptr && call->key_set.Overlaps(keys)) {
       Close();
       call = nullptr;
     }
     if (call == nullptr) call = Open(kind, item);
-    if (call->loads.empty() || !Fits(*call, changes, bytes, kind)) call->loads.emplace_back();
+    if (call->loads.empty() || !AddTo(call->loads.back(), changes)) {
+      call->loads.push_back({MergedRows(call->to)});
+      call->loads.back().rows.Add(changes);
+    }
     next_ += items;
-    Load& load = call->loads.back();
-    load.changes.insert(load.changes.end(), changes.begin(), changes.end());
-    load.bytes += bytes;
-    load.items_end = next_;
+    call->loads.back().items_end = next_;
     call->key_set.Add(keys);
   }
 
@@ -191,13 +189,10 @@ class Planner {
     }
   }
 
-  bool Fits(const OpenCall& call, const std::vector<const Change*>& changes, size_t bytes,
-            Kind kind) const {
-    const Load& load = call.loads.back();
-    if (load.bytes + bytes > options_.max_bytes) return false;
-    // Equal columns make joinable messages: comparing with one of them is enough.
-    const RowsCall rows = kind == Kind::kInsert ? RowsCall::kInsert : RowsCall::kUpsert;
-    return MergedRowsRequest(rows, {load.changes.front(), changes.front()}, *call.to).has_value();
+  bool AddTo(Load& load, const std::vector<const Change*>& changes) const {
+    size_t bytes = load.rows.bytes();
+    for (const Change* change : changes) bytes += change->payload.bytes.size();
+    return bytes <= options_.max_bytes && load.rows.Add(changes);
   }
 
   // The open call for this collection and partition. Another kind of call closes them all.
@@ -244,30 +239,16 @@ class Planner {
   }
 
   void EmitRows(const OpenCall& open, size_t items_done) {
-    for (const Load& load : open.loads) {
-      EmitLoad(open, load.changes, items_done);
-      // With one partition the loads follow each other as the items do.
-      if (open_.size() == 1) calls_.back().items_done = load.items_end;
-    }
-  }
-
-  void EmitLoad(const OpenCall& open, const std::vector<const Change*>& load, size_t items_done) {
     const RowsCall rows = kind_ == Kind::kInsert ? RowsCall::kInsert : RowsCall::kUpsert;
-    const auto emit = [&](const std::vector<const Change*>& changes, Slices request) {
+    for (const Load& load : open.loads) {
       PlannedCall call{kind_, open.to->name};
-      for (const Change* change : changes) call.rows += change->num_rows;
-      call.request = std::move(request);
+      call.rows = load.rows.rows();
+      call.request = load.rows.Request(rows);
       call.alone = open.to->milvus_lite;
       call.group = group_;
-      call.items_done = items_done;
+      // With one partition the loads follow each other as the items do.
+      call.items_done = open_.size() == 1 ? load.items_end : items_done;
       calls_.push_back(std::move(call));
-    };
-    if (auto merged = MergedRowsRequest(rows, load, *open.to)) {
-      emit(load, *std::move(merged));
-      return;
-    }
-    for (const Change* change : load) {
-      emit({change}, *MergedRowsRequest(rows, {change}, *open.to));
     }
   }
 

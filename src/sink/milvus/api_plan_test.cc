@@ -214,9 +214,11 @@ std::string ValuesOf(const std::string& request, const std::string& name) {
 
 TEST(MergeRowsTest, JoinsColumnsInRowOrder) {
   const Change a = Insert({1, 2}, 10, kP1), b = Insert({300}, 11, kP1);
-  const auto request = MergedRowsRequest(RowsCall::kInsert, {&a, &b}, *Address("p1"));
-  ASSERT_TRUE(request.has_value());
-  const std::string bytes = request->Join();
+  const auto to = Address("p1");
+  MergedRows merged(to.get());
+  ASSERT_TRUE(merged.Add(std::vector<const Change*>{&a}));
+  ASSERT_TRUE(merged.Add(std::vector<const Change*>{&b}));
+  const std::string bytes = merged.Request(RowsCall::kInsert).Join();
   EXPECT_EQ(ValuesOf(bytes, "id"), std::string("\x01\x02\xac\x02"));
   EXPECT_EQ(ValuesOf(bytes, "v"), rows_for_tests::Floats({1, 2, 300}));
   EXPECT_EQ(ValuesOf(bytes, "t"), "t1t2t300");
@@ -235,8 +237,17 @@ TEST(MergeRowsTest, OtherColumnsAreNotJoined) {
   extended.Bytes(13, rows_for_tests::Column(5, "more", 103, ""));
   Change b = a;
   b.payload = Slice::Own(extended.Take());
-  EXPECT_FALSE(MergedRowsRequest(RowsCall::kInsert, {&a, &b}, *Address("p1")).has_value());
-  EXPECT_FALSE(MergedRowsRequest(RowsCall::kInsert, {&b, &a}, *Address("p1")).has_value());
+  const auto to = Address("p1");
+  for (const auto& [first, second] : {std::pair<const Change*, const Change*>(&a, &b), {&b, &a}}) {
+    MergedRows merged(to.get());
+    ASSERT_TRUE(merged.Add(std::vector<const Change*>{first}));
+    const std::string alone = merged.Request(RowsCall::kInsert).Join();
+    EXPECT_FALSE(merged.Add(std::vector<const Change*>{second}));
+    EXPECT_FALSE(merged.Add(std::vector<const Change*>{first, second}));
+    EXPECT_EQ(merged.Request(RowsCall::kInsert).Join(), alone) << "nothing was added";
+    EXPECT_TRUE(merged.Add(std::vector<const Change*>{first, first}));
+    EXPECT_EQ(merged.rows(), 3u);
+  }
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "sink/milvus/merge_rows.h"
 
-#include <map>
-#include <string>
+#include <utility>
 
 #include "client/milvus/message_codec.h"
 #include "client/milvus/message_columns.h"
@@ -20,111 +19,10 @@ constexpr uint32_t kType = 1, kName = 2, kScalars = 3, kVectors = 4, kFieldId = 
 // schema.VectorField
 constexpr uint32_t kDim = 1, kBfloat16Vector = 5;
 
-using Owner = std::shared_ptr<const void>;
-
-// One column: its description and the pieces of its values, in row order.
-struct Column {
-  uint64_t type = 0;
-  std::string name;
-  uint64_t field_id = 0;
-  bool dynamic = false;
-  uint64_t dim = 0;
-  uint32_t outer = 0;  // kScalars or kVectors; 0: no values
-  uint32_t inner = 0;  // which kind of array
-  Slices values;
-  Slices valid;
-  size_t parts = 0;
-  size_t valid_parts = 0;
-};
-
-bool ReadValues(const Owner& owner, uint32_t outer, std::string_view bytes, Column* column) {
-  if (column->outer != 0 && column->outer != outer) return false;
-  column->outer = outer;
-  WireReader reader(bytes);
-  while (reader.Next()) {
-    if (outer == kVectors && reader.Is(kDim, WireType::kVarint)) {
-      if (column->dim != 0 && column->dim != reader.number()) return false;
-      column->dim = reader.number();
-      continue;
-    }
-    if (reader.type() != WireType::kBytes) return false;
-    if (column->inner != 0 && column->inner != reader.field()) return false;
-    if (outer == kVectors && reader.field() > kBfloat16Vector) return false;
-    column->inner = reader.field();
-    // Arrays are messages with one repeated field: their bytes, one behind another, are one array.
-    // Binary and 16-bit vectors are plain bytes, for which the same holds.
-    column->values.Append(owner, reader.bytes());
-  }
-  return reader.ok();
-}
-
-bool ReadColumn(const Owner& owner, std::string_view bytes, Column* column) {
-  WireReader reader(bytes);
-  while (reader.Next()) {
-    switch (reader.field()) {
-      case kType:
-        column->type = reader.number();
-        break;
-      case kName:
-        column->name = reader.bytes();
-        break;
-      case kFieldId:
-        column->field_id = reader.number();
-        break;
-      case kIsDynamic:
-        column->dynamic = reader.number() != 0;
-        break;
-      case kScalars:
-      case kVectors:
-        if (!ReadValues(owner, reader.field(), reader.bytes(), column)) return false;
-        break;
-      case kValidData:
-        if (reader.type() != WireType::kBytes) return false;
-        column->valid.Append(owner, reader.bytes());
-        ++column->valid_parts;
-        break;
-      default:
-        return false;
-    }
-  }
-  ++column->parts;
-  return reader.ok();
-}
-
-// Columns by name, those of the first change in its order.
-struct Columns {
-  std::vector<Column> list;
-  std::map<std::string, size_t, std::less<>> index;
-};
-
 // A column in one piece: copied only if it is not.
 Slice Contiguous(const Slices& column) {
   if (column.pieces().size() == 1) return column.pieces().front();
   return Slice::Own(column.Join());
-}
-
-bool AddRows(const Change& change, const TargetAddressOfRows& to, bool first, Columns* columns) {
-  size_t seen = 0;
-  WireReader reader(change.payload.bytes);
-  while (reader.Next()) {
-    if (!reader.Is(kLogFieldsData, WireType::kBytes)) continue;
-    std::string_view name;
-    WireReader peek(reader.bytes());
-    while (peek.Next()) {
-      if (peek.Is(kName, WireType::kBytes)) name = peek.bytes();
-    }
-    auto it = columns->index.find(name);
-    if (it == columns->index.end()) {
-      if (!first) return false;
-      it = columns->index.emplace(std::string(name), columns->list.size()).first;
-      columns->list.emplace_back();
-    }
-    const auto [owner, column] =
-        Contiguous(RequestColumn(change.payload, reader.bytes(), change.num_rows, to));
-    if (!ReadColumn(owner, column, &columns->list[it->second])) return false;
-    ++seen;
-  }
-  return reader.ok() && seen == columns->list.size();
 }
 
 Slices Framed(uint32_t field, const Slices& content) {
@@ -136,7 +34,161 @@ Slices Framed(uint32_t field, const Slices& content) {
   return out;
 }
 
-Slices EncodeColumn(const Column& column) {
+Slices Framed(uint32_t field, const std::vector<Slice>& pieces) {
+  Slices content;
+  for (const Slice& piece : pieces) content.Append(piece.owner, piece.bytes);
+  return Framed(field, content);
+}
+
+}  // namespace
+
+bool MergedRows::ReadValues(uint32_t outer, std::string_view bytes) {
+  if (part_.outer != 0 && part_.outer != outer) return false;
+  part_.outer = outer;
+  WireReader reader(bytes);
+  while (reader.Next()) {
+    if (outer == kVectors && reader.Is(kDim, WireType::kVarint)) {
+      if (part_.dim != 0 && part_.dim != reader.number()) return false;
+      part_.dim = reader.number();
+      continue;
+    }
+    if (reader.type() != WireType::kBytes) return false;
+    if (part_.inner != 0 && part_.inner != reader.field()) return false;
+    if (outer == kVectors && reader.field() > kBfloat16Vector) return false;
+    part_.inner = reader.field();
+    // Arrays are messages with one repeated field: their bytes, one behind another, are one array.
+    // Binary and 16-bit vectors are plain bytes, for which the same holds.
+    part_.values.push_back(reader.bytes());
+  }
+  return reader.ok();
+}
+
+bool MergedRows::Read(std::string_view bytes) {
+  part_.type = part_.field_id = part_.dim = 0;
+  part_.outer = part_.inner = 0;
+  part_.dynamic = false;
+  part_.name = {};
+  part_.values.clear();
+  part_.valid.clear();
+  WireReader reader(bytes);
+  while (reader.Next()) {
+    switch (reader.field()) {
+      case kType:
+        part_.type = reader.number();
+        break;
+      case kName:
+        part_.name = reader.bytes();
+        break;
+      case kFieldId:
+        part_.field_id = reader.number();
+        break;
+      case kIsDynamic:
+        part_.dynamic = reader.number() != 0;
+        break;
+      case kScalars:
+      case kVectors:
+        if (!ReadValues(reader.field(), reader.bytes())) return false;
+        break;
+      case kValidData:
+        if (reader.type() != WireType::kBytes) return false;
+        part_.valid.push_back(reader.bytes());
+        break;
+      default:
+        return false;
+    }
+  }
+  return reader.ok();
+}
+
+// The column that `part_` belongs to: of a first change a new one. nullptr: there is none, or it is
+// of another kind.
+MergedRows::Column* MergedRows::Find(size_t expected) {
+  if (changes_ == 0) {
+    for (const Column& column : columns_) {
+      if (column.name == part_.name) return nullptr;
+    }
+    Column& column = columns_.emplace_back();
+    column.type = part_.type;
+    column.name = part_.name;
+    column.field_id = part_.field_id;
+    column.dynamic = part_.dynamic;
+    return &column;
+  }
+  // Messages of a collection have their columns in one order.
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    Column& column = columns_[(expected + i) % columns_.size()];
+    if (column.name != part_.name) continue;
+    const Extent& now = column.now;
+    const bool same = column.type == part_.type && now.changes == changes_ &&
+                      (now.changes_with_valid != 0) == !part_.valid.empty() &&
+                      (now.outer == 0 || part_.outer == 0 || now.outer == part_.outer) &&
+                      (now.inner == 0 || part_.inner == 0 || now.inner == part_.inner) &&
+                      (now.dim == 0 || part_.dim == 0 || now.dim == part_.dim);
+    return same ? &column : nullptr;
+  }
+  return nullptr;
+}
+
+bool MergedRows::AddColumn(const Slice& bytes, size_t expected) {
+  if (!Read(bytes.bytes)) return false;
+  Column* column = Find(expected);
+  if (column == nullptr) return false;
+  Extent& now = column->now;
+  if (part_.outer != 0) now.outer = part_.outer;
+  if (part_.inner != 0) now.inner = part_.inner;
+  if (part_.dim != 0) now.dim = part_.dim;
+  for (const std::string_view piece : part_.values) column->values.push_back({bytes.owner, piece});
+  for (const std::string_view piece : part_.valid) column->valid.push_back({bytes.owner, piece});
+  now.values = column->values.size();
+  now.valid = column->valid.size();
+  ++now.changes;
+  if (!part_.valid.empty()) ++now.changes_with_valid;
+  return true;
+}
+
+bool MergedRows::AddColumns(const Change& change) {
+  size_t seen = 0;
+  WireReader reader(change.payload.bytes);
+  while (reader.Next()) {
+    if (!reader.Is(kLogFieldsData, WireType::kBytes)) continue;
+    const Slice column =
+        Contiguous(RequestColumn(change.payload, reader.bytes(), change.num_rows, *to_));
+    if (!AddColumn(column, seen++)) return false;
+  }
+  return reader.ok() && seen == columns_.size();
+}
+
+void MergedRows::Undo(size_t changes) {
+  changes_ = changes;
+  if (changes == 0) columns_.clear();
+  for (Column& column : columns_) {
+    column.now = column.kept;
+    column.values.resize(column.kept.values);
+    column.valid.resize(column.kept.valid);
+  }
+}
+
+bool MergedRows::Add(std::span<const Change* const> changes) {
+  if (!joinable_) return false;
+  const size_t before = changes_;
+  if (before == 0) first_ = changes.front();
+  for (const Change* change : changes) {
+    if (!AddColumns(*change)) {
+      Undo(before);
+      if (before > 0 || changes.size() > 1) return false;
+      joinable_ = false;
+    }
+    ++changes_;
+  }
+  for (Column& column : columns_) column.kept = column.now;
+  for (const Change* change : changes) {
+    rows_ += change->num_rows;
+    bytes_ += change->payload.bytes.size();
+  }
+  return true;
+}
+
+Slices MergedRows::Encode(const Column& column) {
   WireWriter head;
   head.Varint(kType, column.type);
   head.Bytes(kName, column.name);
@@ -144,49 +196,35 @@ Slices EncodeColumn(const Column& column) {
   if (column.dynamic || column.name == "$meta") head.Varint(kIsDynamic, 1);
   Slices out;
   out.Append(head.Take());
-  if (column.outer != 0) {
+  if (column.now.outer != 0) {
     Slices values;
-    if (column.dim != 0) {
+    if (column.now.dim != 0) {
       WireWriter dim;
-      dim.Varint(kDim, column.dim);
+      dim.Varint(kDim, column.now.dim);
       values.Append(dim.Take());
     }
-    if (column.inner != 0) values.Append(Framed(column.inner, column.values));
-    out.Append(Framed(column.outer, values));
+    if (column.now.inner != 0) values.Append(Framed(column.now.inner, column.values));
+    out.Append(Framed(column.now.outer, values));
   }
-  if (column.valid_parts != 0) out.Append(Framed(kValidData, column.valid));
+  if (column.now.changes_with_valid != 0) out.Append(Framed(kValidData, column.valid));
   return out;
 }
 
-}  // namespace
-
-std::optional<Slices> MergedRowsRequest(RowsCall call, const std::vector<const Change*>& changes,
-                                        const TargetAddressOfRows& to) {
-  if (changes.size() == 1) {
-    return call == RowsCall::kInsert ? InsertRequest(*changes[0], to)
-                                     : UpsertRequest(*changes[0], to);
-  }
-  Columns columns;
-  uint64_t rows = 0;
-  for (size_t i = 0; i < changes.size(); ++i) {
-    if (!AddRows(*changes[i], to, i == 0, &columns)) return std::nullopt;
-    rows += changes[i]->num_rows;
-  }
-  for (const Column& column : columns.list) {
-    if (column.parts != changes.size()) return std::nullopt;
-    if (column.valid_parts != 0 && column.valid_parts != changes.size()) return std::nullopt;
+Slices MergedRows::Request(RowsCall call) const {
+  if (changes_ == 1) {
+    return call == RowsCall::kInsert ? InsertRequest(*first_, *to_) : UpsertRequest(*first_, *to_);
   }
   WireWriter base;
   base.Varint(1, call == RowsCall::kInsert ? kMsgInsert : kMsgUpsert);
   WireWriter head;
   head.Bytes(kBase, base.str());
-  head.Bytes(kDbName, to.name.database);
-  head.Bytes(kCollectionName, to.name.collection);
-  if (!to.partition_key && !to.partition.empty()) head.Bytes(kPartitionName, to.partition);
-  head.Varint(kNumRows, rows);
+  head.Bytes(kDbName, to_->name.database);
+  head.Bytes(kCollectionName, to_->name.collection);
+  if (!to_->partition_key && !to_->partition.empty()) head.Bytes(kPartitionName, to_->partition);
+  head.Varint(kNumRows, rows_);
   Slices out;
   out.Append(head.Take());
-  for (const Column& column : columns.list) out.Append(Framed(kFieldsData, EncodeColumn(column)));
+  for (const Column& column : columns_) out.Append(Framed(kFieldsData, Encode(column)));
   return out;
 }
 

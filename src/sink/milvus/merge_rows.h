@@ -1,8 +1,12 @@
-// Rows of several source messages in one Insert or Upsert request, columns joined without decoding.
-// Pure function; column bytes are shared, not copied. Field numbers: Milvus' schema.proto.
+// Rows of several source messages in one Insert or Upsert request, columns joined without decoding;
+// column bytes are shared, not copied. Field numbers: Milvus' schema.proto. Plain value; the
+// changes and the address outlive it.
 #pragma once
 
-#include <optional>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/wire.h"
@@ -13,10 +17,71 @@ namespace cdc {
 
 enum class RowsCall { kInsert, kUpsert };
 
-// `changes` are Inserts for one collection and partition. One change passes as it is. nullopt: the
-// columns do not line up (another set of columns, sparse vectors, nulls in some only, unknown
-// encodings): send them one by one.
-std::optional<Slices> MergedRowsRequest(RowsCall call, const std::vector<const Change*>& changes,
-                                        const TargetAddressOfRows& to);
+class MergedRows {
+ public:
+  explicit MergedRows(const TargetAddressOfRows* to) : to_(to) {}
+
+  // Adds the rows of Inserts for this collection and partition, all or none; a single one is always
+  // taken first. False: the columns do not line up with those before (another set of columns,
+  // sparse vectors, nulls in some only, unknown encodings).
+  bool Add(std::span<const Change* const> changes);
+  // One change passes as it is.
+  Slices Request(RowsCall call) const;
+
+  uint64_t rows() const { return rows_; }
+  size_t bytes() const { return bytes_; }  // of the messages
+
+ private:
+  // How the values of a column are written, and how many pieces there are.
+  struct Extent {
+    uint64_t dim = 0;
+    uint32_t outer = 0;  // which kind of values; 0: none
+    uint32_t inner = 0;  // which kind of array
+    size_t values = 0;
+    size_t valid = 0;
+    size_t changes = 0;
+    size_t changes_with_valid = 0;
+  };
+  // One column: its description and the pieces of its values, in row order.
+  struct Column {
+    uint64_t type = 0;
+    std::string name;
+    uint64_t field_id = 0;
+    bool dynamic = false;
+    std::vector<Slice> values;
+    std::vector<Slice> valid;
+    Extent now;
+    Extent kept;  // without the changes being added
+  };
+  // The same of one change.
+  struct Part {
+    uint64_t type = 0;
+    std::string_view name;
+    uint64_t field_id = 0;
+    bool dynamic = false;
+    uint64_t dim = 0;
+    uint32_t outer = 0;
+    uint32_t inner = 0;
+    std::vector<std::string_view> values;
+    std::vector<std::string_view> valid;
+  };
+
+  void Undo(size_t changes);
+  bool AddColumns(const Change& change);
+  bool AddColumn(const Slice& bytes, size_t expected);
+  bool Read(std::string_view bytes);
+  bool ReadValues(uint32_t outer, std::string_view bytes);
+  Column* Find(size_t expected);
+  static Slices Encode(const Column& column);
+
+  const TargetAddressOfRows* to_;
+  const Change* first_ = nullptr;
+  bool joinable_ = true;  // false: the first change is to travel alone
+  size_t changes_ = 0;
+  uint64_t rows_ = 0;
+  size_t bytes_ = 0;
+  std::vector<Column> columns_;
+  Part part_;  // being read
+};
 
 }  // namespace cdc

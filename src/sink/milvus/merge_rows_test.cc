@@ -31,9 +31,9 @@ TEST(MergeRows, JoinedNullableColumnsHoldOnlyTheValuesThatAreThere) {
   const Change second = NullableInsert(std::string("\x0d\x00", 2), std::string("\1\0", 2));
   TargetAddressOfRows to;
   to.name = {"db", "coll"};
-  const auto merged = MergedRowsRequest(RowsCall::kInsert, {&first, &second}, to);
-  ASSERT_TRUE(merged);
-  const std::string bytes = merged->Join();
+  MergedRows merged(&to);
+  ASSERT_TRUE(merged.Add(std::vector<const Change*>{&first, &second}));
+  const std::string bytes = merged.Request(RowsCall::kInsert).Join();
   std::string name, values, valid;
   uint64_t rows = 0;
   WireReader request(bytes);

@@ -40,7 +40,6 @@ from lab.waiting import DeadlinePassed, until
 REPORTS = Path(__file__).resolve().parent.parent / "docs" / "operations"
 KILL_FROM, KILL_TO = 5.0, 20.0
 SETTLE_LIMIT = 600.0
-SESSION_TTL = 8
 
 
 @dataclass
@@ -265,7 +264,7 @@ def run_chaos(
     log: str = "rocksmq",
 ) -> Chaos:
     """The servers' logs and data are kept when something differs or goes wrong."""
-    stack = Stack(base_port, session_ttl=SESSION_TTL, log=log)
+    stack = Stack(base_port, log=log)
     keep = True
     try:
         stack.start(modes=modes)

@@ -107,10 +107,8 @@ class Faults:
         self._revive()
 
     def _restart(self, server: Milvus | Broker) -> None:
-        """kill -9. A 2.3.5 that is back before its session has expired loses rows by itself."""
+        """kill -9. A 2.3.5 that is back before its session has ended loses rows by itself."""
         server.kill()
-        if isinstance(server, Milvus):
-            time.sleep(server.session_ttl + 2)
         server.start()
 
     def _revive(self) -> None:

@@ -86,6 +86,14 @@ class Etcd(Server):
         )
         return int(answer.get("deleted", 0))
 
+    def end_leases(self, prefix: str) -> None:
+        """Revokes the leases of the keys under it, as if they had expired."""
+        answer = self._call(
+            "kv/range", {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}
+        )
+        for lease in {kv["lease"] for kv in answer.get("kvs", []) if "lease" in kv}:
+            self._call("lease/revoke", {"ID": lease})
+
     def compact(self) -> None:
         """Forgets all history up to the present revision."""
         revision = self._call("kv/range", {"key": _b64("x")})["header"]["revision"]

@@ -45,7 +45,7 @@ class Milvus(Server):
         broker: Broker | None = None,
         standby: bool = False,
         dml_channels: int = 4,
-        session_ttl: int = 5,
+        session_ttl: int = 60,
         extra_env: dict[str, str] | None = None,
     ) -> None:
         super().__init__(f"milvus-{name}", data, port, "milvus")
@@ -104,8 +104,8 @@ class Milvus(Server):
             "MSGCHANNEL_CHANNAMEPREFIX_CLUSTER": self.name,
             "ROOTCOORD_DMLCHANNELNUM": str(self.dml_channels),
             "COMMON_TTMSGENABLED": "false" if self.standby else "true",
-            # Seconds. After kill -9 the next start waits for this lease, and a Milvus that was
-            # frozen for longer ends itself.
+            # Seconds. A Milvus that was frozen, or starved by a busy machine, for longer ends
+            # itself.
             "COMMON_SESSION_TTL": str(self.session_ttl),
             "LOG_LEVEL": "warn",
             # Loads and releases are found done by polling; the defaults cost 2 s per test.
@@ -123,6 +123,19 @@ class Milvus(Server):
         (self.data / "run").mkdir(exist_ok=True)
         binary = str(places.milvus_home() / "bin" / "milvus")
         self.process.start([binary, "run", "standalone"], self._environment())
+
+    def stop(self) -> None:
+        super().stop()
+        self._end_session()
+
+    def kill(self) -> None:
+        super().kill()
+        self._end_session()
+
+    def _end_session(self) -> None:
+        """Else the next start would wait until etcd finds the session of this one expired."""
+        if self.etcd.process.running:
+            self.etcd.end_leases(f"{self.name}/meta/session/")
 
     def _ready(self) -> bool:
         url = f"http://127.0.0.1:{self.metrics_port}/healthz"

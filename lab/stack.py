@@ -64,18 +64,20 @@ class Stack:
         self,
         base_port: int = BASE_PORT,
         data: Path | None = None,
-        session_ttl: int | None = None,
+        session_ttl: int = 60,
         log: str = "rocksmq",
         security: str = "none",
     ) -> None:
-        """The source's `log` is rocksmq, kafka or pulsar; `security` is of the broker's kind."""
+        """The source's `log` is rocksmq, kafka or pulsar; `security` is of the broker's kind.
+
+        A Milvus that is frozen for longer than `session_ttl` seconds ends itself.
+        """
         self.data = data or Path(tempfile.mkdtemp(prefix="milvus-cdc-lab-"))
         self.base_port = base_port
-        # Seconds. A server frozen for longer ends itself.
-        self._ttl = session_ttl or 25
+        self._ttl = session_ttl
         self.etcd = Etcd(self.data / "etcd", base_port)
         self.broker = make_broker(log, self.data / log, base_port + _BROKER, security)
-        self.source = self.milvus("src", 1, session_ttl=session_ttl or 5, broker=self.broker)
+        self.source = self.milvus("src", 1, session_ttl=session_ttl, broker=self.broker)
         self.source_client = Client(self.source.uri, "source")
         self.cdc = CdcServer(self.data / "cdc", self.source, base_port + 2)
         self.targets: dict[str, Target] = {}

@@ -5,6 +5,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/table.h>
+#include <rocksdb/table_properties.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <set>
 
 #include "base/format.h"
 #include "base/log.h"
@@ -108,6 +110,13 @@ std::optional<uint64_t> IdOf(const rocksdb::Slice& key, const std::string& prefi
   return id;
 }
 
+// Names a file of messages for ever; empty: it cannot be told from others (written by a RocksDB
+// before 6.25).
+std::string FileId(const rocksdb::TableProperties& file) {
+  if (file.orig_file_number == 0 || file.db_session_id.empty()) return {};
+  return file.db_session_id + "/" + std::to_string(file.orig_file_number);
+}
+
 rocksdb::ReadOptions Reading() {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
@@ -173,17 +182,47 @@ uint64_t RocksmqStore::Sequence() const {
 }
 
 Result<std::vector<std::optional<uint64_t>>> RocksmqStore::Newest(
-    const std::vector<std::string>& topics) const {
-  const auto it = database_->NewIterator();
+    const std::vector<std::string>& topics) {
   std::vector<std::optional<uint64_t>> newest;
   newest.reserve(topics.size());
   for (const std::string& topic : topics) {
-    const std::string prefix = Prefix(topic);
-    it->SeekForPrev(prefix + ":");  // ':' follows '9'
-    newest.push_back(it->Valid() ? IdOf(it->key(), prefix) : std::nullopt);
-    if (!it->status().ok()) return StoreError(path_, it->status());
+    View& view = views_[topic];
+    CDC_RETURN_IF_ERROR(LookAt(topic, &view));
+    newest.push_back(view.newest);
   }
   return newest;
+}
+
+// A block with a message that is only looked at is as expensive as one that is read: with its
+// checksum, 1 ms for each MiB. A topic's newest message never becomes an older one; once retention
+// has taken all of them, its id stays known.
+Status RocksmqStore::LookAt(const std::string& topic, View* view) const {
+  const std::string prefix = Prefix(topic), end_key = prefix + ":";  // ':' follows '9'
+  const rocksdb::Slice end(end_key);
+  std::map<std::string, uint64_t> files;  // those that the walk comes by
+  rocksdb::ReadOptions options = Reading();
+  options.iterate_upper_bound = &end;
+  options.table_filter = [&](const rocksdb::TableProperties& file) {
+    std::string id = FileId(file);
+    if (id.empty()) return true;
+    const auto known = view->files.find(id);
+    const bool unknown = known == view->files.end();
+    files.emplace(std::move(id), unknown ? UINT64_MAX : known->second);
+    return unknown;
+  };
+  const std::unique_ptr<rocksdb::Iterator> it(database_->db->NewIterator(options));
+  it->Seek(view->newest ? KeyOf(topic, *view->newest + 1) : prefix);
+  if (it->Valid()) {
+    it->SeekForPrev(end);
+    if (it->Valid()) {
+      const std::optional<uint64_t> id = IdOf(it->key(), prefix);
+      if (id) view->newest = std::max(id, view->newest);
+    }
+  }
+  if (!it->status().ok()) return StoreError(path_, it->status());
+  for (auto& [id, bound] : files) bound = std::min(bound, view->newest.value_or(0));
+  view->files = std::move(files);
+  return OkStatus();
 }
 
 Result<std::optional<uint64_t>> RocksmqStore::Oldest(const std::string& topic) const {
@@ -236,9 +275,20 @@ Result<bool> RocksmqScan::Run(uint64_t last, const Each& each) {
 
 std::unique_ptr<RocksmqScan> RocksmqStore::Scan(const std::string& topic, uint64_t first) const {
   auto state = std::make_unique<RocksmqScan::State>();
-  state->at = database_->NewIterator();
+  rocksdb::ReadOptions options = Reading();
+  const auto view = views_.find(topic);
+  if (view != views_.end()) {
+    std::set<std::string> older;
+    for (const auto& [file, bound] : view->second.files) {
+      if (bound < first) older.insert(file);
+    }
+    options.table_filter = [older = std::move(older)](const rocksdb::TableProperties& file) {
+      return older.empty() || !older.contains(FileId(file));
+    };
+  }
+  state->at.reset(database_->db->NewIterator(options));
   state->prefix = Prefix(topic);
-  // Ids are as long as each other, so that keys are in the order of their ids; 0 stands for "all".
+  // All ids are equally long, so that keys are in the order of their ids; 0 stands for "all".
   state->at->Seek(first == 0 ? state->prefix : KeyOf(topic, first));
   return std::make_unique<RocksmqScan>(path_, std::move(state));
 }

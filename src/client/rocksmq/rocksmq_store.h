@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,8 +53,10 @@ class RocksmqStore {
   // Grows when CatchUp brought new messages (but holes may be filled without).
   uint64_t Sequence() const;
 
-  // The newest and the oldest message id of a topic, nullopt: the topic is empty.
-  Result<std::vector<std::optional<uint64_t>>> Newest(const std::vector<std::string>& topics) const;
+  // The newest and the oldest message id of a topic, nullopt: the topic is empty. Looking for the
+  // newest costs next to nothing where nothing is new: files that were looked into are remembered,
+  // and never looked into again.
+  Result<std::vector<std::optional<uint64_t>>> Newest(const std::vector<std::string>& topics);
   Result<std::optional<uint64_t>> Oldest(const std::string& topic) const;
   // About the bytes that the messages first <= id < last take.
   uint64_t BytesBetween(const std::string& topic, uint64_t first, uint64_t last) const;
@@ -63,12 +66,21 @@ class RocksmqStore {
 
  private:
   struct Database;
+  // What is known of a topic.
+  struct View {
+    std::optional<uint64_t> newest;
+    // Files, and an id that all their messages of the topic are not above. As many as the store
+    // has where the topic may be; those that it does not have any more are forgotten.
+    std::map<std::string, uint64_t> files;
+  };
   explicit RocksmqStore(std::string path);
   Status CheckIdentity() const;
+  Status LookAt(const std::string& topic, View* view) const;
 
   std::string path_;
   std::string identity_;
   std::unique_ptr<Database> database_;
+  std::map<std::string, View> views_;
 };
 
 }  // namespace cdc

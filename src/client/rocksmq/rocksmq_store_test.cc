@@ -1,0 +1,124 @@
+#include "client/rocksmq/rocksmq_store.h"
+
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+#include <rocksdb/perf_context.h>
+#include <rocksdb/perf_level.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace cdc {
+namespace {
+
+// A store with an owner that writes to it, and a reader beside it.
+class RocksmqStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "rocksmq-store-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.disable_auto_compactions = true;
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, folder_ + "/rocksmq", &db).ok());
+    owner_.reset(db);
+    auto opened = RocksmqStore::Open(folder_ + "/rocksmq");
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    store_ = *std::move(opened);
+  }
+  void TearDown() override {
+    store_.reset();
+    owner_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void Put(const std::string& topic, uint64_t id) {
+    ASSERT_TRUE(owner_->Put({}, topic + "/" + std::to_string(id), std::string(1000, 'x')).ok());
+  }
+  void Flush() { ASSERT_TRUE(owner_->Flush({}).ok()); }
+  std::vector<std::optional<uint64_t>> Newest() {
+    EXPECT_TRUE(store_->CatchUp().ok());
+    const auto newest = store_->Newest({"a", "b", "c"});
+    EXPECT_TRUE(newest.ok());
+    return newest.ok() ? *newest : std::vector<std::optional<uint64_t>>();
+  }
+  std::vector<uint64_t> Ids(const std::string& topic, uint64_t first, uint64_t last) {
+    std::vector<uint64_t> ids;
+    const auto more = store_->Scan(topic, first)->Run(last, [&](uint64_t id, std::string_view) {
+      ids.push_back(id);
+      return true;
+    });
+    EXPECT_TRUE(more.ok());
+    return ids;
+  }
+
+  std::string folder_;
+  std::unique_ptr<rocksdb::DB> owner_;
+  std::unique_ptr<RocksmqStore> store_;
+};
+
+using Seen = std::vector<std::optional<uint64_t>>;
+
+TEST_F(RocksmqStoreTest, NewestThroughFlushesAndCompactions) {
+  EXPECT_EQ(Newest(), (Seen{{}, {}, {}}));
+  Put("a", 101);
+  EXPECT_EQ(Newest(), (Seen{101, {}, {}}));
+  Put("c", 102);
+  Flush();
+  EXPECT_EQ(Newest(), (Seen{101, {}, 102}));
+  Put("b", 103);
+  Flush();
+  Put("b", 104);
+  EXPECT_EQ(Newest(), (Seen{101, 104, 102}));
+  Put("a", 105);
+  ASSERT_TRUE(owner_->CompactRange({}, nullptr, nullptr).ok());
+  EXPECT_EQ(Newest(), (Seen{105, 104, 102})) << "written and compacted between two looks";
+  Put("c", 106);
+  Put("a", 107);
+  Flush();
+  ASSERT_TRUE(owner_->CompactRange({}, nullptr, nullptr).ok());
+  Put("a", 108);
+  EXPECT_EQ(Newest(), (Seen{108, 104, 106}));
+  EXPECT_EQ(Ids("a", 0, 108), (std::vector<uint64_t>{101, 105, 107, 108}));
+  EXPECT_EQ(Ids("a", 106, 108), (std::vector<uint64_t>{107, 108}));
+  EXPECT_EQ(Ids("b", 104, 104), (std::vector<uint64_t>{104}));
+}
+
+TEST_F(RocksmqStoreTest, AFileIsLookedIntoOnce) {
+  for (uint64_t id = 100; id < 160; ++id) {
+    Put(id % 2 == 0 ? "a" : "c", id);
+    if (id % 10 == 9) Flush();
+  }
+  EXPECT_EQ(Newest(), (Seen{158, {}, 159}));
+  Put("b", 160);
+  EXPECT_EQ(Newest(), (Seen{158, 160, 159}));
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  rocksdb::get_perf_context()->Reset();
+  for (uint64_t id = 161; id < 200; ++id) {
+    Put("a", id);
+    EXPECT_EQ(Newest(), (Seen{id, 160, 159}));
+    EXPECT_EQ(Ids("a", id, id), (std::vector<uint64_t>{id}));
+  }
+  EXPECT_EQ(rocksdb::get_perf_context()->block_read_count, 0u) << "all of it is in memory";
+  EXPECT_EQ(Ids("a", 156, 161), (std::vector<uint64_t>{156, 158, 161}));
+  EXPECT_GT(rocksdb::get_perf_context()->block_read_count, 0u);
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+}
+
+TEST_F(RocksmqStoreTest, WhatRetentionTookStaysKnown) {
+  Put("a", 100);
+  Put("a", 101);
+  Flush();
+  EXPECT_EQ(Newest(), (Seen{101, {}, {}}));
+  ASSERT_TRUE(owner_->DeleteRange({}, owner_->DefaultColumnFamily(), "a/0", "a/102").ok());
+  EXPECT_EQ(Newest(), (Seen{101, {}, {}}));
+  EXPECT_EQ(Ids("a", 0, 101), (std::vector<uint64_t>{}));
+  Put("a", 103);
+  EXPECT_EQ(Newest(), (Seen{103, {}, {}}));
+  EXPECT_EQ(Ids("a", 102, 103), (std::vector<uint64_t>{103}));
+}
+
+}  // namespace
+}  // namespace cdc

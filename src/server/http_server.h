@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -23,12 +25,15 @@ struct HttpRequest {
   std::string path;    // without the query
   std::string query;   // behind the '?'
   std::string body;
+  std::string authorization;  // the header of that name, a secret; empty: none
+  std::string content_type;   // as sent, with parameters
 };
 
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;  // besides type and length
 };
 
 // Called on several threads at once; may block.

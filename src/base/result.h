@@ -24,6 +24,8 @@ enum class ErrorKind {
   kOther,
   kNotFound,        // the named object does not exist (collection, database, key, file)
   kAlreadyExists,   // the name is taken
+  kConflict,        // what is there does not allow it: another task, or the state it is in
+  kLimit,           // there are as many as the configuration allows
   kInvalid,         // the request or the configuration is wrong
   kUnavailable,     // peer not reachable
   kUnknownOutcome,  // the call may or may not have been applied (deadline, connection lost)

@@ -1,13 +1,17 @@
-// milvus-cdc serve --config cdc.yaml
+// milvus-cdc: the server (serve), and the commands that talk to one (cli/).
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 
 #include "base/allocator.h"
 #include "base/log.h"
+#include "cli/api_client.h"
+#include "cli/commands.h"
+#include "cli/console.h"
 #include "server/app.h"
 #include "server/config.h"
 
@@ -52,14 +56,18 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   std::string config;
   CLI::App* serve = app.add_subcommand("serve", "Run the server until SIGTERM or SIGINT");
-  serve->add_option("--config,-c", config,
-                    "Configuration file (default: cdc.yaml or configs/cdc.yaml if there)");
+  serve
+      ->add_option("--config,-c", config,
+                   "Configuration file (default: cdc.yaml or configs/cdc.yaml if there)")
+      ->type_name("FILE");
+  cdc::Commands commands(&app, cdc::ProcessConsole());
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e);
+    return app.exit(e) == 0 ? 0 : static_cast<int>(cdc::ExitCode::kUsage);
   }
   try {
+    if (const std::optional<int> code = commands.Run()) return *code;
     return Serve(config);
   } catch (const std::exception& e) {
     std::cerr << "milvus-cdc: " << e.what() << "\n";

@@ -7,6 +7,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)  # Debian has no CMake file for it
 add_library(RdKafka::rdkafka ALIAS PkgConfig::rdkafka)
 find_package(SQLite3 REQUIRED)
+pkg_check_modules(mariadb REQUIRED IMPORTED_TARGET libmariadb)
+add_library(MariaDB::client ALIAS PkgConfig::mariadb)
 find_package(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)
 find_package(yaml-cpp CONFIG REQUIRED)

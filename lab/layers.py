@@ -32,6 +32,7 @@ FOREIGN: list[tuple[str, set[str]]] = [
     (r"\.pb\.h[>\"]", {"client"}),
     (r"<rocksdb/", {"client"}),
     (r"<sqlite3\.h>", {"store", "base"}),
+    (r"<(mysql|mysqld_error|errmsg)\.h>", {"store"}),
     (r"<spdlog/", {"base"}),
     (r"<(boost|yaml-cpp|prometheus)/", {"server"}),
     (r"<CLI/", {"cli", "server"}),

@@ -4,6 +4,7 @@
 // foreign library is called. Plain values: any thread, never blocks, never throws.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,10 +42,15 @@ struct Error {
   Disposition disposition = Disposition::kFatal;
   ErrorKind kind = ErrorKind::kOther;
   std::string message;  // one line, says what to do where possible; never holds a secret
+  // Where whoever reports it tries again by itself: how long it waits before. 0: at once, or not.
+  std::chrono::nanoseconds retry_in{0};
 
   // Returns a copy whose message is "prefix: message".
   [[nodiscard]] Error Prefixed(std::string_view prefix) const {
-    return {disposition, kind, std::string(prefix) + ": " + message};
+    return {disposition, kind, std::string(prefix) + ": " + message, retry_in};
+  }
+  [[nodiscard]] Error RetriedIn(std::chrono::nanoseconds wait) const {
+    return {disposition, kind, message, wait};
   }
   bool IsRetry() const { return disposition == Disposition::kRetry; }
 };

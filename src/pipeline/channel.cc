@@ -136,9 +136,12 @@ void Channel::OnRead(Result<std::vector<Change>> result) {
   reading_ = false;
   if (!result.ok()) {
     read_troubled_ = true;
-    const bool retry = result.error().IsRetry();
-    if (retry) executor_->PostAfter(backoff_.Next(), alive_.Guard([this] { Read(); }));
-    host_->OnReadTrouble(this, &result.error());  // last: the host may stop the task
+    Error error = result.error();
+    if (error.IsRetry()) {
+      error.retry_in = backoff_.Next();
+      executor_->PostAfter(error.retry_in, alive_.Guard([this] { Read(); }));
+    }
+    host_->OnReadTrouble(this, &error);  // last: the host may stop the task
     return;
   }
   backoff_.Reset();

@@ -184,11 +184,11 @@ void Reconciler::RetryLater(Object* object, const std::string& what, const Error
     host_->Fail(error.Prefixed(what));
     return;
   }
-  const Error trouble = error.Prefixed(what);
+  const Duration wait = object->backoff.Next();
+  const Error trouble = error.Prefixed(what).RetriedIn(wait);
   host_->SetTrouble(object->TroubleKey(), &trouble);
   object->busy = true;  // nothing else may hurry past the waiting time
-  executor_->PostAfter(object->backoff.Next(),
-                       WithObject(object->id, [this](Object* o) { Step(o->id); }));
+  executor_->PostAfter(wait, WithObject(object->id, [this](Object* o) { Step(o->id); }));
 }
 
 PlanContext Reconciler::ContextFor(const Object& object) const {

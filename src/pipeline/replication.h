@@ -36,6 +36,8 @@ struct ReplicatedCollection {
   CollectionId source_id = 0;
   TargetName target;
   std::string phase;
+  Timestamp safe_ts = 0;  // every source change of it up to here is readable on the target
+  int64_t lag_ms = 0;     // of its channels
 };
 
 struct ReplicationStatus {
@@ -43,11 +45,14 @@ struct ReplicationStatus {
   bool warning = false;
   std::string reason;       // of the failure, or the oldest standing warning
   int64_t since_ms = 0;     // unix time when that began
+  uint64_t retries = 0;     // how often it was met again since
+  int64_t retry_at_ms = 0;  // unix time of the next attempt; 0: at once, or not known
   Timestamp safe_ts = 0;    // every source change up to it is readable on the target
   Timestamp target_ts = 0;  // guarantee timestamp for reading the target; 0: use Strong
   int64_t lag_ms = 0;       // age of the oldest change not acknowledged; 0 when there is none
   ReplicationCounters counters;
-  std::vector<ReplicatedCollection> collections;
+  uint64_t collection_count = 0;
+  std::vector<ReplicatedCollection> collections;  // if they were asked for
 };
 
 class Replication final : public ChannelHost, public ReconcilerHost {
@@ -80,7 +85,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   // Stops reading, waits for what is in flight (bounded), writes the final checkpoint, then calls
   // `done`. Must not be destroyed before.
   void Stop(std::function<void()> done);
-  ReplicationStatus Status() const;
+  ReplicationStatus Status(bool with_collections = true) const;
 
   // ChannelHost
   Routing Route(Channel* channel, const Change& change) override;
@@ -111,10 +116,14 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   void WatchForSilence();
   void WriteCheckpoints(bool final, Callback<cdc::Status> done);
   void WaitQuiet(TimePoint deadline, std::function<void()> done);
+  void TellTrouble(ReplicationStatus* status) const;
+  std::vector<ReplicatedCollection> Collections(int64_t now_ms) const;
 
   struct Trouble {
     Error error;
     int64_t since_ms = 0;
+    int64_t retry_at_ms = 0;
+    uint64_t retries = 0;
   };
 
   const Options options_;

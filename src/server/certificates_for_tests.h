@@ -16,7 +16,8 @@
 namespace cdc {
 
 // ca.pem, and signed by it server.{pem,key} for 127.0.0.1 and client.{pem,key}; ca2.pem and
-// stranger.{pem,key} signed by that; locked.key, the server's key under a passphrase.
+// stranger.{pem,key} signed by that; old.{pem,key}, which expired yesterday; locked.key, the
+// server's key under a passphrase.
 class TestCertificates {
  public:
   TestCertificates() {
@@ -24,9 +25,9 @@ class TestCertificates {
     folder_ = mkdtemp(name.data());
     const Pair ca = Make("ca", nullptr), ca2 = Make("ca2", nullptr);
     const Pair server = Make("server", &ca), client = Make("client", &ca);
-    const Pair stranger = Make("stranger", &ca2);
+    const Pair stranger = Make("stranger", &ca2), old = Make("old", &ca, -1);
     WriteKey("locked.key", server.key, "passphrase");
-    for (const Pair& pair : {ca, ca2, server, client, stranger}) {
+    for (const Pair& pair : {ca, ca2, server, client, stranger, old}) {
       X509_free(pair.certificate);
       EVP_PKEY_free(pair.key);
     }
@@ -43,15 +44,15 @@ class TestCertificates {
     EVP_PKEY* key;
   };
 
-  Pair Make(const std::string& name, const Pair* issuer) const {
+  Pair Make(const std::string& name, const Pair* issuer, int days = 1) const {
     const Pair made{X509_new(), EVP_EC_gen("P-256")};
     const Pair& by = issuer != nullptr ? *issuer : made;
     X509* const x = made.certificate;
     X509_set_version(x, 2);
     static long serial = 0;  // NOLINT: OpenSSL's type
     ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial);
-    X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(x), 24 * 3600);
+    X509_gmtime_adj(X509_getm_notBefore(x), -2 * 24 * 3600);
+    X509_gmtime_adj(X509_getm_notAfter(x), days * 24 * 3600);
     X509_set_pubkey(x, made.key);
     X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
                                reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);

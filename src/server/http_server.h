@@ -100,5 +100,7 @@ Status SplitAddress(const std::string& address, std::string* host, uint16_t* por
 
 // Reads the files as a start would. kInvalid with the setting and the file that is wrong.
 Status CheckTls(const HttpTls& tls);
+// What is to be said about files that can be used: the certificate has expired. Empty: nothing.
+std::string TlsWarning(const HttpTls& tls);
 
 }  // namespace cdc

@@ -6,7 +6,6 @@
 #include <fstream>
 
 #include "base/format.h"
-#include "base/log.h"
 #include "server/http_tls_impl.h"
 
 namespace cdc {
@@ -61,10 +60,6 @@ Status LoadOwn(const HttpTls& tls, ssl::context* context) {
                     Format("is not the private key of {} in PEM, without a passphrase{}",
                            tls.cert_file, error ? " (" + error.message() + ")" : ""));
   }
-  const X509* own = SSL_CTX_get0_certificate(context->native_handle());
-  if (own != nullptr && X509_cmp_current_time(X509_get0_notAfter(own)) < 0) {
-    LogWarn("the certificate {} has expired: clients will not trust it", tls.cert_file);
-  }
   return OkStatus();
 }
 
@@ -104,6 +99,14 @@ Result<std::unique_ptr<ssl::context>> MakeTlsContext(const HttpTls& tls) {
 Status CheckTls(const HttpTls& tls) {
   Result<std::unique_ptr<ssl::context>> context = MakeTlsContext(tls);
   return context.ok() ? OkStatus() : Status(context.error());
+}
+
+std::string TlsWarning(const HttpTls& tls) {
+  Result<std::unique_ptr<ssl::context>> context = MakeTlsContext(tls);
+  if (!context.ok() || *context == nullptr) return "";
+  const X509* own = SSL_CTX_get0_certificate((*context)->native_handle());
+  if (own == nullptr || X509_cmp_current_time(X509_get0_notAfter(own)) >= 0) return "";
+  return Format("the certificate {} has expired: clients will not trust it", tls.cert_file);
 }
 
 }  // namespace cdc

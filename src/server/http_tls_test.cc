@@ -227,6 +227,10 @@ TEST_F(HttpTlsTest, FilesThatCannotBeUsedAreNamed) {
     EXPECT_EQ(CheckTls(c.tls).ok(), false);
   }
   EXPECT_TRUE(CheckTls({}).ok());
+  EXPECT_EQ(TlsWarning(Options().tls), "");
+  const HttpTls old{path("old.pem"), path("old.key"), ""};
+  EXPECT_TRUE(CheckTls(old).ok());
+  EXPECT_THAT(TlsWarning(old), HasSubstr("old.pem has expired"));
   EXPECT_TRUE(CheckTls(MutualOptions().tls).ok());
 }
 

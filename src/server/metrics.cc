@@ -6,6 +6,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <map>
+#include <set>
 
 namespace cdc {
 namespace {
@@ -128,6 +129,15 @@ struct Metrics::Impl {
           .Name("milvus_cdc_request_latency")
           .Help("Time of successful requests in milliseconds")
           .Register(registry);
+  prometheus::Family<prometheus::Counter>& http = prometheus::BuildCounter()
+                                                      .Name("milvus_cdc_http_requests_total")
+                                                      .Help("Answers of /cdc and /api/v1")
+                                                      .Register(registry);
+  prometheus::Family<prometheus::Histogram>& http_seconds =
+      prometheus::BuildHistogram()
+          .Name("milvus_cdc_http_request_seconds")
+          .Help("Time of the answers of /cdc and /api/v1")
+          .Register(registry);
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
@@ -142,6 +152,18 @@ void Metrics::ObserveLatency(const std::string& type, double milliseconds) {
   static const prometheus::Histogram::BucketBoundaries kBounds{1,  2,   4,   8,    16,  32,
                                                                64, 128, 512, 2048, 8192};
   impl_->latency.Add({{"request_type", type}}, kBounds).Observe(milliseconds);
+}
+
+void Metrics::CountHttp(const std::string& route, const std::string& method, int status,
+                        double seconds) {
+  static const prometheus::Histogram::BucketBoundaries kBounds{0.001, 0.005, 0.01, 0.05, 0.1,
+                                                               0.5,   1,     5,    10};
+  static const std::set<std::string> kMethods{"GET", "HEAD", "POST", "PUT", "DELETE"};
+  const std::string path = route.empty() ? "other" : route;
+  const std::string verb = kMethods.contains(method) ? method : "other";
+  impl_->http.Add({{"route", path}, {"method", verb}, {"status", std::to_string(status)}})
+      .Increment();
+  impl_->http_seconds.Add({{"route", path}, {"method", verb}}, kBounds).Observe(seconds);
 }
 
 std::string Metrics::Render(const std::vector<TaskStatus>& tasks) {

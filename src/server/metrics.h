@@ -46,9 +46,11 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // Both must come from fixed sets: every new value is a new series.
+  // Both texts must come from fixed sets: every new value is a new series.
   void CountRequest(const std::string& type, const std::string& status);
   void ObserveLatency(const std::string& type, double milliseconds);
+  // One answer of /cdc or /api/v1. `route`: the pattern of its path, empty for no such path.
+  void CountHttp(const std::string& route, const std::string& method, int status, double seconds);
 
   // Prometheus text format 0.0.4.
   std::string Render(const std::vector<TaskStatus>& tasks);

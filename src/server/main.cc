@@ -1,4 +1,4 @@
-// milvus-cdc: the server (serve), and the commands that talk to one (cli/).
+// milvus-cdc: the server (serve, config check), and the commands that talk to one (cli/).
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +14,7 @@
 #include "cli/console.h"
 #include "server/app.h"
 #include "server/config.h"
+#include "server/config_check.h"
 
 namespace {
 
@@ -28,21 +29,23 @@ std::string FindConfig() {
   return "";
 }
 
-int Serve(std::string path) {
-  if (path.empty()) path = FindConfig();
-  cdc::ServerConfig config;
-  if (!path.empty()) {
-    cdc::Result<cdc::ServerConfig> loaded = cdc::LoadConfig(path);
-    if (!loaded.ok()) {
-      std::cerr << "milvus-cdc: " << loaded.error().message << "\n";
-      return 2;
-    }
-    config = *std::move(loaded);
+int Serve(const std::string& path) {
+  cdc::Result<cdc::ServerConfig> config = cdc::LoadConfig(path);
+  if (!config.ok()) {
+    std::cerr << "milvus-cdc: " << config.error().message << "\n";
+    return 2;
   }
-  cdc::InitLog(config.log_level, config.log_file);
+  cdc::InitLog(config->log_level, config->log_file);
   cdc::LogInfo("milvus-cdc {} with {}", CDC_VERSION,
                path.empty() ? "default settings" : "configuration " + path);
-  return cdc::RunServer(config);
+  return cdc::RunServer(*config);
+}
+
+void AddConfigOption(CLI::App* command, std::string* path) {
+  command
+      ->add_option("--config,-c", *path,
+                   "Configuration file (default: cdc.yaml or configs/cdc.yaml if there)")
+      ->type_name("FILE");
 }
 
 }  // namespace
@@ -56,10 +59,16 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   std::string config;
   CLI::App* serve = app.add_subcommand("serve", "Run the server until SIGTERM or SIGINT");
-  serve
-      ->add_option("--config,-c", config,
-                   "Configuration file (default: cdc.yaml or configs/cdc.yaml if there)")
-      ->type_name("FILE");
+  AddConfigOption(serve, &config);
+  CLI::App* about_config = app.add_subcommand("config", "Look at the configuration");
+  about_config->require_subcommand(1);
+  CLI::App* check = about_config->add_subcommand(
+      "check", "Tell every mistake of the configuration; start nothing. Ends with 0 or 2");
+  AddConfigOption(check, &config);
+  bool show = false;
+  check->add_flag(
+      "--show", show,
+      "Print the configuration in effect with the origin of each value; secrets are ***");
   cdc::Commands commands(&app, cdc::ProcessConsole());
   try {
     app.parse(argc, argv);
@@ -68,6 +77,10 @@ int main(int argc, char** argv) {
   }
   try {
     if (const std::optional<int> code = commands.Run()) return *code;
+    if (config.empty()) config = FindConfig();
+    if (check->parsed()) {
+      return cdc::CheckConfig(config, show, cdc::ProcessEnvironment(), std::cout, std::cerr);
+    }
     return Serve(config);
   } catch (const std::exception& e) {
     std::cerr << "milvus-cdc: " << e.what() << "\n";

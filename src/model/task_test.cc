@@ -24,6 +24,21 @@ TEST(Pattern, OverlapMeansSomeNameMatchesBoth) {
   EXPECT_TRUE(PatternsOverlap("ab", "ab"));
   EXPECT_FALSE(PatternsOverlap("a*", "b*"));
   EXPECT_FALSE(PatternsOverlap("*a", "*b"));
+  EXPECT_TRUE(PatternsOverlap("", "**"));
+  EXPECT_FALSE(PatternsOverlap("", "*a*"));
+  EXPECT_TRUE(PatternsOverlap("a*b*c", "*bb*c"));
+  EXPECT_FALSE(PatternsOverlap("a*b", "a*bc"));
+}
+
+TEST(Pattern, ManyStarsCostNoMoreThanFew) {
+  std::string a, b;
+  for (int i = 0; i < 128; ++i) {
+    a += "*a";
+    b += "*b";
+  }
+  EXPECT_FALSE(PatternsOverlap(a, b));  // would not end if every way were tried
+  EXPECT_TRUE(PatternsOverlap(a + "*", b));
+  EXPECT_FALSE(MatchPattern(a + "c", std::string(256, 'a')));
 }
 
 TEST(Selection, ExcludesWinOverIncludes) {

@@ -85,6 +85,13 @@ bool Holds(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
+// Why a server may close a connection without a word.
+std::string HintOf(const std::string& base, const RemoteOptions& options) {
+  if (!base.starts_with("https:")) return "; does it want https:// instead?";
+  if (!options.cert_file.empty()) return "";
+  return "; does it ask for a client certificate (--cert and --key)?";
+}
+
 // What went wrong on the way, and what to do about it. `detail`: libcurl's own words. `sent`: the
 // request may have got there.
 Error Explain(CURLcode code, const std::string& detail, bool sent, const RemoteOptions& options,
@@ -125,14 +132,14 @@ Error Explain(CURLcode code, const std::string& detail, bool sent, const RemoteO
           Format("--cert and --key must be a certificate and its key in PEM form ({})", detail));
     case CURLE_SSL_CONNECT_ERROR:
       return away(Format("no TLS with {} ({}): does it speak http:// instead?", base, detail));
-    case CURLE_GOT_NOTHING:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
       return away(
           Format("{} does not answer in HTTP ({}): does it want https:// instead?", base, detail));
     default:
-      return RetryError(Format("the connection to {} failed: {}", base, detail),
-                        sent ? ErrorKind::kUnknownOutcome : ErrorKind::kUnavailable);
+      return RetryError(
+          Format("the connection to {} failed: {}{}", base, detail, HintOf(base, options)),
+          sent ? ErrorKind::kUnknownOutcome : ErrorKind::kUnavailable);
   }
 }
 

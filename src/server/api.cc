@@ -4,8 +4,7 @@
 
 #include "base/log.h"
 #include "server/answer.h"
-#include "server/config.h"
-#include "server/nearest.h"
+#include "server/maintenance.h"
 #include "server/problem.h"
 
 namespace cdc {
@@ -147,7 +146,7 @@ Result<std::string> Api::Run(const CdcRequest& request) {
     case RequestType::kPosition:
       return Position(request);
     case RequestType::kMaintenance:
-      return MaintenanceAnswer(Maintain(request));
+      return MaintenanceAnswer(Maintain(request.operation, request.params));
   }
   return InvalidError("unknown request");
 }
@@ -170,16 +169,6 @@ Result<std::string> Api::Position(const CdcRequest& request) {
     }
   }
   return PositionAnswer(all, options_.v1.limits.replicate_channel, options_.v1.log);
-}
-
-// Never an error: what is wrong is told in the text.
-std::string Api::Maintain(const CdcRequest& request) {
-  if (request.operation != "set_log_level") return "unsupported operation: " + request.operation;
-  if (request.log_level.empty()) return "log_level is required";
-  Result<LogLevel> level = ParseLogLevel(request.log_level);
-  if (!level.ok()) return "parse log level failed: " + level.error().message;
-  SetLogLevel(*level);
-  return "set log level to " + LowerCase(request.log_level);
 }
 
 }  // namespace cdc

@@ -43,7 +43,6 @@ class Api {
   // The body of a successful answer, or what went wrong.
   Result<std::string> Run(const CdcRequest& request);
   Result<std::string> Position(const CdcRequest& request);
-  std::string Maintain(const CdcRequest& request);
 
   const ApiOptions options_;
   TaskService* const tasks_;

@@ -112,7 +112,7 @@ struct ServerConfig {
   std::string log_file;  // beside standard error; empty: none
   bool dry_run = false;
   std::string replicate_id;
-  bool http_status = false;  // POST /cdc answers with the HTTP status that its code names
+  bool http_status = false;  // POST /cdc answers with the HTTP status that the outcome deserves
   SecurityConfig security;
   HttpConfig http;
   RetryConfig retry;

@@ -50,9 +50,9 @@ void ReadData(const json& data, CdcRequest* request, CreateFields* fields, Field
       break;
     case RequestType::kMaintenance: {
       section.Text("operation", &request->operation);
-      JsonFields params = section.Section("params");
-      params.Text("log_level", &request->log_level);
-      return;  // parameters of other operations: answered as unsupported, not as unknown
+      // Whatever is wrong with the parameters of an operation is told in the answer's text.
+      if (const json* params = section.Object("params")) request->params = params->dump();
+      break;
     }
     case RequestType::kResume:
       section.Text("task_id", &request->task_id);

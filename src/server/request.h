@@ -49,7 +49,7 @@ struct CdcRequest {
   bool accept_source = false;     // kResume
   int64_t rewind_to_ms = 0;       // kPosition: set the task back to then; 0: only tell
   std::string operation;          // kMaintenance
-  std::string log_level;          // kMaintenance, set_log_level; empty: not given
+  std::string params;             // kMaintenance: JSON text of an object; empty: none
 };
 
 struct RequestFailure {

@@ -327,10 +327,6 @@ Status CheckSupported(const ServerConfig& config) {
   const auto refuse = [](const std::string& what) {
     return FatalError(what, ErrorKind::kUnsupported);
   };
-  if (config.meta_store.store_type != "sqlite") {
-    return refuse(Format("metaStoreConfig.storeType: {} is not supported yet; use sqlite",
-                         config.meta_store.store_type));
-  }
   // Writing although a dry run was asked for would be worse than not starting.
   if (config.dry_run) return refuse("dryRun: true is not supported yet; remove it");
   if (!config.replicate_id.empty()) {

@@ -271,8 +271,6 @@ TEST(ConfigTest, WhatIsNotSupportedYetIsRefusedWhereItIsAskedFor) {
     const char* yaml;
     const char* message;
   } cases[] = {
-      {"metaStoreConfig: {storeType: etcd}\n", "storeType: etcd is not supported yet; use sqlite"},
-      {"metaStoreConfig: {storeType: mysql}\n", "storeType: mysql is not supported yet"},
       {"dryRun: true\n", "dryRun"},
       {"replicateID: x\n", "replicateID"},
   };
@@ -283,6 +281,8 @@ TEST(ConfigTest, WhatIsNotSupportedYetIsRefusedWhereItIsAskedFor) {
     EXPECT_THAT(status.error().message, HasSubstr(c.message));
   }
   EXPECT_TRUE(CheckSupported(Parse("sourceConfig: {kafka: {address: ''}}\n")).ok());
+  EXPECT_TRUE(CheckSupported(Parse("metaStoreConfig: {storeType: etcd}\n")).ok());
+  EXPECT_TRUE(CheckSupported(Parse("metaStoreConfig: {storeType: mysql}\n")).ok());
 }
 
 TEST(ConfigTest, FilesThatCannotBeReadAreNamed) {

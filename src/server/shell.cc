@@ -8,8 +8,8 @@
 #include "server/access.h"
 #include "server/api.h"
 #include "server/metrics.h"
+#include "server/open_store.h"
 #include "server/stop_signal.h"
-#include "store/sqlite_store.h"
 
 namespace cdc {
 namespace {
@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kStopLimit{4800};
 Status Serve(const ServerConfig& config, const TaskServiceFactory& make_tasks, StopSignal* stop) {
   CDC_RETURN_IF_ERROR(CheckSupported(config));
   CDC_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
-                       OpenSqliteStore(config.meta_store.sqlite_path));
+                       OpenStore(config.meta_store, ProcessEnvironment()));
   CDC_ASSIGN_OR_RETURN(std::unique_ptr<TaskService> tasks, make_tasks(config, store.get()));
   Metrics metrics;
   ApiOptions options;

@@ -1,4 +1,4 @@
-// A KvDb in etcd, below `<root path>/milvus-cdc/`. Private to store/.
+// A KvDb in etcd, below `<root path>/milvus-cdc/`. For store/ and whoever opens a store.
 #pragma once
 
 #include <memory>

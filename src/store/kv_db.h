@@ -1,5 +1,5 @@
-// KvDb: a small transactional key-value database, what KvTables needs of etcd and MySQL. Private to
-// store/.
+// KvDb: a small transactional key-value database, what KvTables needs of etcd and MySQL. For store/
+// and whoever opens a store.
 //
 // Keys are short texts (at most 400 bytes), values any bytes; both are relative to the place in the
 // database that the implementation was opened with. One thread at a time; every call blocks for a

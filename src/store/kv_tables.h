@@ -1,4 +1,4 @@
-// StoreTables over a key-value database. Private to store/.
+// StoreTables over a key-value database. For store/ and whoever opens a store.
 //
 // One process writes: opening the store makes this process its writer, and every commit holds only
 // as long as it still is (kv::Head). A second milvus-cdc that is pointed at the same place by

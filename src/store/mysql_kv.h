@@ -1,6 +1,6 @@
 // A KvDb in MySQL or MariaDB: the table `milvus_cdc_kv` (InnoDB), which is made when it is missing;
-// keys below `<root path>/milvus-cdc/`. Private to store/. A connection that was lost is opened
-// again by the next call.
+// keys below `<root path>/milvus-cdc/`. For store/ and whoever opens a store. A connection that was
+// lost is opened again by the next call.
 #pragma once
 
 #include <memory>

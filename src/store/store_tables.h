@@ -1,5 +1,5 @@
 // StoreTables: what a Store keeps, read and written by one thread at a time. ThreadedStore makes a
-// Store of it. Private to store/.
+// Store of it. For store/ and whoever opens a store.
 //
 // Every call blocks until it is durable. A call that changes several things changes all of them or
 // none. Errors: as Store says; kRetry means that nothing was stored. Where even that could not be

@@ -1,5 +1,5 @@
 // ThreadedStore: a Store whose calls are carried out in order by one thread of its own, over tables
-// that know nothing of threads. Private to store/.
+// that know nothing of threads. For store/ and whoever opens a store.
 //
 // Progress writes that queue up meanwhile are handed to the tables together, and so share a commit.
 // The destructor carries out everything that is queued, then joins the thread: it may block as long

@@ -279,16 +279,14 @@ Result<LogLevel> ParseLogLevel(const std::string& text) {
 ConfigReading ReadConfig(const std::string& yaml, const std::string& name,
                          const Environment& environment) {
   ConfigReading reading;
-  YAML::Node root;
+  YamlContext context{name, environment, ConfigOverrides(environment), {}, {}};
   try {
-    root = YAML::Load(yaml);
+    ReadServer(YamlSection(YAML::Load(yaml), "", &context), &reading.config);
   } catch (const YAML::Exception& e) {
     reading.errors.push_back(
         Format("{}:{}:{}: not valid YAML: {}", name, e.mark.line + 1, e.mark.column + 1, e.msg));
     return reading;
   }
-  YamlContext context{name, environment, ConfigOverrides(environment), {}, {}};
-  ReadServer(YamlSection(root, "", &context), &reading.config);
   std::stable_sort(context.mistakes.begin(), context.mistakes.end(),
                    [](const auto& a, const auto& b) { return a.line < b.line; });
   for (auto& mistake : context.mistakes) reading.errors.push_back(std::move(mistake.text));

@@ -68,7 +68,8 @@ def _reply(status: int, headers: Message, body: bytes) -> Reply:
 
 
 class CdcServer:
-    """milvus-cdc with SQLite, reading one source Milvus. Its data folder survives a restart."""
+    """milvus-cdc, reading one source Milvus. Its data folder, with a SQLite store unless told
+    otherwise, survives a restart."""
 
     def __init__(self, data: Path, source: Source, port: int) -> None:
         self.data = data
@@ -106,20 +107,19 @@ class CdcServer:
 
     def configuration(self, **changes: str) -> str:
         """The text of cdc.yaml. Changes: etcd_address, root_path, rocksmq (its path), log (the
-        lines about the source's log), extra (more lines)."""
+        lines about the source's log), meta_store (about its own store), extra (more lines)."""
         rocksmq = changes.get("rocksmq", self.source.rocksmq)
         log = f"  rocksmq:\n    path: {rocksmq}"
         if self.source.broker is not None:
             log = self.source.broker.source_config()
         etcd = changes.get("etcd_address", self.source.etcd.address)
+        sqlite = f"  storeType: sqlite\n  sqlite:\n    path: {self.store}"
         return f"""\
 address: 127.0.0.1:{self.port}
 maxTaskNum: 100
 logLevel: {changes.get("log_level", "info")}
 metaStoreConfig:
-  storeType: sqlite
-  sqlite:
-    path: {self.store}
+{changes.get("meta_store", sqlite)}
 sourceConfig:
   etcd:
     address: ["{etcd}"]

@@ -73,7 +73,14 @@ class EtcdBackend final : public ServerBackend {
   ~EtcdBackend() override { Clear(); }
   Result<std::unique_ptr<KvDb>> Open() override {
     EtcdConfig config;
-    config.endpoints = {Environment("CDC_TEST_ETCD")};
+    const std::string given = Environment("CDC_TEST_ETCD");
+    const size_t at = given.rfind('@') + 1;  // 0: without a user
+    config.endpoints = {given.substr(at)};
+    if (at > 0) {
+      const size_t colon = given.find(':');
+      config.user = given.substr(0, colon);
+      config.password = given.substr(colon + 1, at - colon - 2);
+    }
     return OpenEtcdKv(config, root_);
   }
 };

@@ -1,5 +1,5 @@
 // The databases that the contract tests run on: those that need no server, and real servers when
-// the environment names them: CDC_TEST_ETCD=host:port, CDC_TEST_MYSQL=DSN.
+// the environment names them: CDC_TEST_ETCD=[user:password@]host:port, CDC_TEST_MYSQL=DSN.
 #pragma once
 
 #include <memory>

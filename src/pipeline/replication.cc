@@ -362,6 +362,7 @@ ReplicationStatus Replication::Status(bool with_collections) const {
     const Timestamp waiting = channel->OldestOutstanding();
     if (waiting == 0 && !needed.contains(name)) continue;
     safe = std::min(safe.value_or(channel->filter()), channel->filter());
+    status.channels.push_back({name, channel->resolved(), channel->filter()});
     if (waiting != 0 && (oldest == 0 || waiting < oldest)) oldest = waiting;
   }
   status.safe_ts = safe.value_or(0);

@@ -40,6 +40,12 @@ struct ReplicatedCollection {
   int64_t lag_ms = 0;     // of its channels
 };
 
+struct ReplicatedChannel {
+  std::string name;
+  Timestamp read_ts = 0;   // read and handed on up to here
+  Timestamp acked_ts = 0;  // acknowledged by the target up to here
+};
+
 struct ReplicationStatus {
   bool failed = false;
   bool warning = false;
@@ -51,6 +57,7 @@ struct ReplicationStatus {
   Timestamp target_ts = 0;  // guarantee timestamp for reading the target; 0: use Strong
   int64_t lag_ms = 0;       // age of the oldest change not acknowledged; 0 when there is none
   ReplicationCounters counters;
+  std::vector<ReplicatedChannel> channels;  // that matter now
   uint64_t collection_count = 0;
   std::vector<ReplicatedCollection> collections;  // if they were asked for
 };

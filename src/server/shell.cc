@@ -21,7 +21,7 @@ Status Serve(const ServerConfig& config, const TaskServiceFactory& make_tasks, S
   CDC_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
                        OpenStore(config.meta_store, ProcessEnvironment()));
   CDC_ASSIGN_OR_RETURN(std::unique_ptr<TaskService> tasks, make_tasks(config, store.get()));
-  Metrics metrics;
+  Metrics metrics(CDC_VERSION);
   ApiOptions options;
   options.v1.limits.max_name_length = config.max_name_length;
   options.v1.limits.replicate_channel = config.source.replicate_channel;

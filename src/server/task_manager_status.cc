@@ -30,6 +30,9 @@ void FillRunning(const ReplicationStatus& running, const TargetEngine::Snapshot&
   status->counters.retries = running.counters.troubles;
   status->counters.duplicate_keys = engine.duplicate_keys;
   status->counters.calls["write"] = engine.calls;
+  for (const ReplicatedChannel& one : running.channels) {
+    status->channels.push_back({one.name, one.read_ts, one.acked_ts});
+  }
   status->collection_count = running.collection_count;
   for (const ReplicatedCollection& one : running.collections) {
     status->collections.push_back({one.source_database, one.source_name, one.source_id,

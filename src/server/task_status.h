@@ -46,6 +46,12 @@ struct CollectionStatus {
   int64_t lag_ms = 0;     // of the channels that it is written to
 };
 
+struct ChannelStatus {  // of the source
+  std::string name;
+  Timestamp read_ts = 0;   // read and handed on up to here
+  Timestamp acked_ts = 0;  // acknowledged by the target up to here
+};
+
 // Since the task was started in this process; they begin at 0 after a restart.
 struct TaskCounters {
   uint64_t rows_inserted = 0;
@@ -82,6 +88,7 @@ struct TaskStatus {
   std::optional<int64_t> log_headroom_seconds;
   uint64_t log_headroom_bytes = 0;
   TaskCounters counters;
+  std::vector<ChannelStatus> channels;
   uint64_t collection_count = 0;
   std::vector<CollectionStatus> collections;  // TaskDetail::kFull only
 };

@@ -287,8 +287,11 @@ Status TaskManager::Delete(const std::string& id) {
   if (task == nullptr) return TaskNotFound(id);
   StopTask(task);
   const Status deleted = store_->DeleteTask(id);
-  if (!deleted.ok()) {
-    return deleted.error().Prefixed("fail to delete the task meta, task_id: " + id);
+  // Not found: an earlier attempt was answered with an error and made all the same.
+  if (!deleted.ok() && deleted.error().kind != ErrorKind::kNotFound) {
+    const Error error = deleted.error().Prefixed("fail to delete the task meta, task_id: " + id);
+    if (task->state == TaskState::kRunning) SetPaused(task, error.message, true);  // it was stopped
+    return error;
   }
   std::lock_guard lock(mutex_);
   tasks_.erase(id);

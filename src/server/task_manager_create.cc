@@ -108,7 +108,13 @@ Result<CreatedTask> TaskManager::Create(TaskSpec spec) {
   }
   const Status started = StartTask(task, "created");
   if (!started.ok()) {
-    (void)store_->DeleteTask(id);
+    const Status removed = store_->DeleteTask(id);
+    if (!removed.ok() && removed.error().kind != ErrorKind::kNotFound) {
+      // It is stored and would run after the next start: better listed than forgotten.
+      LogError("task {} is stored but does not start: {}", id, removed.error().message);
+      SetPaused(task, "fail to start task, err: " + started.error().message, true);
+      return started.error();
+    }
     std::lock_guard lock(mutex_);
     tasks_.erase(id);
     return started.error();

@@ -230,7 +230,7 @@ bool Channel::PumpFront() {
   }
   Change light = moved;
   light.payload = {};
-  const bool replay = moved.ts <= start_.fence;
+  const bool replay = moved.ts <= start_.fence || routing.replay;
   host_->OnDelivered(this, light, replay);
   sent_.Put(token, Sent{std::move(light), bytes});
   sent_bytes_ += bytes;

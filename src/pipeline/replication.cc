@@ -11,6 +11,7 @@ namespace cdc {
 Replication::Replication(Options options, TaskProgress progress, Executor* executor, Ports ports,
                          std::function<void(Error)> on_failed)
     : options_(std::move(options)),
+      starts_(options_.reconciler.start),
       progress_(std::move(progress)),
       executor_(executor),
       ports_(std::move(ports)),
@@ -106,8 +107,11 @@ void Replication::ResumeChannels() {
 }
 
 Routing Replication::Route(Channel* channel, const Change& change) {
-  Routing routing = reconciler_.Route(channel, change);
+  const StartRule::Place place = starts_.PlaceOf(channel->name(), change);
+  Routing routing;
+  if (place != StartRule::Place::kBefore) routing = reconciler_.Route(channel, change);
   if (routing.kind == Routing::Kind::kSkip) ++counters_.messages_skipped;
+  routing.replay = place == StartRule::Place::kMayBeThere;
   return routing;
 }
 
@@ -131,7 +135,8 @@ void Replication::OnDropMessage(Channel* channel, const Change& change, uint64_t
 
 void Replication::OnOther(Channel* channel, const Change& change) {
   ++counters_.messages_other;
-  if (change.msg_type != kImportMsgType || !reconciler_.objects().contains(change.collection_id)) {
+  if (change.msg_type != kImportMsgType || !reconciler_.objects().contains(change.collection_id) ||
+      starts_.PlaceOf(channel->name(), change) == StartRule::Place::kBefore) {
     return;
   }
   // The rows themselves are in files that this task never sees.

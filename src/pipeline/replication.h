@@ -17,15 +17,18 @@
 #include "pipeline/flush_follower.h"
 #include "pipeline/ports.h"
 #include "pipeline/reconciler.h"
+#include "pipeline/start_rule.h"
 
 namespace cdc {
 
 struct ReplicationCounters {
   uint64_t rows_inserted = 0;  // acknowledged by the target
   uint64_t rows_deleted = 0;
-  uint64_t rows_replayed = 0;  // inserts sent in the form that may be applied twice, after a crash
+  // Inserts sent in the form that may be applied twice: after a crash, and where a collection was
+  // taken over with rows of its own.
+  uint64_t rows_replayed = 0;
   uint64_t bytes = 0;
-  uint64_t messages_skipped = 0;  // of objects not selected, or dropped
+  uint64_t messages_skipped = 0;  // of objects not selected or dropped, or before their start
   uint64_t messages_other = 0;    // of kinds that carry no data
   uint64_t troubles = 0;          // how often something had to be tried again
 };
@@ -134,6 +137,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   };
 
   const Options options_;
+  const StartRule starts_;
   TaskProgress progress_;  // as stored at the start
   Executor* const executor_;
   Ports ports_;

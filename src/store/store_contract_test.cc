@@ -83,6 +83,12 @@ TEST_P(StoreContractTest, TaskComesBackWhole) {
   spec.drops = DropPolicy::kHold;
   spec.disable_auto_start = true;
   spec.request_json = R"({"milvus_connect_param":{"uri":"http://x:1"}})";
+  spec.start.collections[449] = {{"c1", {{LogPosition::Kind::kAt, {7, kHuge}}, kHuge}},
+                                 {"c2", {{LogPosition::Kind::kEarliest, {}}, 0}}};
+  spec.start.collections[-1] = {};
+  spec.start.others = {{"c1", {LogPosition::Kind::kAfter, {0, 3}}}};
+  spec.start.adopted = {449};
+  spec.start.made_ts = kHuge;
   ASSERT_TRUE(store_->AddTask(task).ok());
   Reopen();
 
@@ -99,6 +105,7 @@ TEST_P(StoreContractTest, TaskComesBackWhole) {
   EXPECT_EQ(loaded->spec.load, spec.load);
   EXPECT_EQ(loaded->spec.drops, spec.drops);
   EXPECT_EQ(loaded->spec.disable_auto_start, spec.disable_auto_start);
+  EXPECT_EQ(loaded->spec.start, spec.start);
   EXPECT_EQ(loaded->spec.request_json, spec.request_json);
 }
 

@@ -91,10 +91,10 @@ struct StartRequest {
     Timestamp after_ts = 0;  // only what is later counts
   };
   std::vector<Position> positions;
-  std::vector<NamePattern> from_creation;  // use_start_position
-  std::string operations;                  // message id of the operation topic; empty: its end
-
-  bool empty() const { return positions.empty() && from_creation.empty() && operations.empty(); }
+  std::vector<NamePattern> from_creation;  // those without a position: use_start_position
+  // Message of the operation topic, behind which it is read; empty: all of it; nullopt: from its
+  // end.
+  std::optional<std::string> operations;
 };
 
 // Where the replication of one collection begins on one channel of the source.

@@ -47,6 +47,11 @@ class FakeTasks final : public TaskService {
     plan.collections = {{"default", "a", 449000000000000001, "default", "a", ""}};
     return plan;
   }
+  std::vector<Finding> Preflight(const TaskSpec* spec) override {
+    std::vector<Finding> all = findings;
+    if (spec != nullptr) all.push_back({"target.reachable", Severity::kOk, "it answers", ""});
+    return all;
+  }
   Result<std::vector<TaskStatus>> List(TaskDetail detail) override {
     if (list_error.has_value()) return *list_error;
     std::vector<TaskStatus> all = tasks;
@@ -109,6 +114,7 @@ class FakeTasks final : public TaskService {
   bool accepted_source = false;
   int64_t rewound_to = 0;
   TaskProgress progress;
+  std::vector<Finding> findings;
   std::optional<Error> create_error;  // of Create and Plan
   std::optional<Error> list_error;
   std::optional<Error> change_error;  // of what changes a task that is there

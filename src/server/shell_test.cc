@@ -26,6 +26,7 @@ class IdleTasks : public TaskService {
  public:
   Result<CreatedTask> Create(TaskSpec) override { return FatalError("no"); }
   Result<TaskPlan> Plan(TaskSpec) override { return FatalError("no"); }
+  std::vector<Finding> Preflight(const TaskSpec*) override { return {}; }
   Result<std::vector<TaskStatus>> List(TaskDetail) override { return std::vector<TaskStatus>{}; }
   Result<TaskStatus> Get(const std::string& id) override { return TaskNotFound(id); }
   Status Pause(const std::string& id) override { return TaskNotFound(id); }

@@ -34,6 +34,7 @@ class TaskManager final : public TaskService {
 
   Result<CreatedTask> Create(TaskSpec spec) override;
   Result<TaskPlan> Plan(TaskSpec spec) override;
+  std::vector<Finding> Preflight(const TaskSpec* spec) override;
   Result<std::vector<TaskStatus>> List(TaskDetail detail) override;
   Result<TaskStatus> Get(const std::string& task) override;
   Status Pause(const std::string& task) override;

@@ -4,6 +4,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "server/overlap.h"
+#include "server/preflight_probes.h"
 #include "server/target_identity.h"
 #include "server/task_manager.h"
 #include "server/task_plan.h"
@@ -143,6 +144,20 @@ Result<TaskPlan> TaskManager::Plan(TaskSpec spec) {
   plan.selection = std::move(prepared.spec.selection);
   plan.collections = std::move(prepared.collections);
   return plan;
+}
+
+std::vector<Finding> TaskManager::Preflight(const TaskSpec* spec) {
+  const std::unique_ptr<PreflightSource> source = ProbeSource(source_);
+  PreflightPorts ports = RealPorts(source.get());
+  ports.admit = [this](TaskSpec* task) -> Status {
+    const std::string target = IdentityOf(*task);
+    std::lock_guard lock(mutex_);
+    CDC_RETURN_IF_ERROR(CheckRoom());
+    return CheckClash(target, task);
+  };
+  ports.exists = [this](const std::string& id) { return Exists(id); };
+  ports.progresses = [this] { return AllProgress(); };
+  return cdc::Preflight(std::move(ports)).Run(spec);
 }
 
 }  // namespace cdc

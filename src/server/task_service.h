@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "model/task.h"
 #include "pipeline/ports.h"
+#include "server/finding.h"
 #include "server/task_status.h"
 
 namespace cdc {
@@ -36,6 +37,9 @@ class TaskService {
   virtual Result<CreatedTask> Create(TaskSpec spec) = 0;
   // Does all that Create does up to storing; fails where it would fail.
   virtual Result<TaskPlan> Plan(TaskSpec spec) = 0;
+  // Looks at the source, the positions of all tasks and, unless `spec` is null, at what would keep
+  // that task from working: see server/preflight.h. Changes nothing.
+  virtual std::vector<Finding> Preflight(const TaskSpec* spec) = 0;
   // In order of creation.
   virtual Result<std::vector<TaskStatus>> List(TaskDetail detail) = 0;
   virtual Result<TaskStatus> Get(const std::string& task) = 0;  // TaskNotFound; kFull

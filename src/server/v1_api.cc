@@ -139,6 +139,7 @@ void V1Api::AddRoutes(Router* router) {
   add("POST", "/tasks/{id}/resume", {}, [this](Http h, Id id, Q) { return ResumeTask(h, id); });
   add("POST", "/tasks/{id}/rewind", {}, [this](Http h, Id id, Q) { return RewindTask(h, id); });
   add("GET", "/tasks/{id}/positions", {}, [this](Http, Id id, Q) { return GetPositions(id); });
+  add("POST", "/preflight", {}, [this](Http http, Id, Q) { return RunPreflight(http); });
   add("GET", "/server", {}, [this](Http, Id, Q) { return GetServer(); });
   add("PUT", "/server/log-level", {}, [this](Http http, Id, Q) { return SetLogLevelTo(http); });
   add("GET", "/openapi.json", {}, [](Http, Id, Q) { return Json(std::string(OpenapiJson())); });
@@ -242,6 +243,14 @@ HttpResponse V1Api::GetPositions(const std::string& id) {
   const Result<TaskProgress> progress = tasks_->Progress(id);
   if (!progress.ok()) return ProblemOf(progress.error());
   return Json(V1Positions(*progress, options_.limits.replicate_channel, options_.log));
+}
+
+HttpResponse V1Api::RunPreflight(const HttpRequest& http) {
+  if (auto refused = RefuseType(http)) return *std::move(refused);
+  if (http.body.empty()) return Json(V1Findings(tasks_->Preflight(nullptr)));
+  const Result<TaskSpec> spec = ParseTaskRequest(http.body, options_.limits);
+  if (!spec.ok()) return ProblemOf(spec.error());
+  return Json(V1Findings(tasks_->Preflight(&*spec)));
 }
 
 HttpResponse V1Api::GetServer() {

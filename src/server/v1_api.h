@@ -44,6 +44,7 @@ class V1Api {
   HttpResponse ResumeTask(const HttpRequest& http, const std::string& id);
   HttpResponse RewindTask(const HttpRequest& http, const std::string& id);
   HttpResponse GetPositions(const std::string& id);
+  HttpResponse RunPreflight(const HttpRequest& http);
   HttpResponse GetServer();
   HttpResponse SetLogLevelTo(const HttpRequest& http);
   // The task as it is after `done`, or what went wrong.

@@ -371,6 +371,25 @@ TEST_F(V1ApiTest, Positions) {
              {{"channel", "src-replicate-msg"}, {"position", "ChFzcmMtcmVwbGljYXRlLW1zZw=="}}}}));
 }
 
+TEST_F(V1ApiTest, Preflight) {
+  tasks_.findings = {{"source.etcd", Severity::kOk, "etcd answers", ""},
+                     {"source.ticking", Severity::kWarning, "ch stands still", "look"}};
+  const json ok = {
+      {"check", "source.etcd"}, {"severity", "ok"}, {"what", "etcd answers"}, {"what_to_do", ""}};
+  json answer = json::parse(Post("/preflight").body);
+  EXPECT_EQ(answer["ok"], true);
+  EXPECT_EQ(answer["findings"][0], ok);
+  EXPECT_EQ(answer["findings"][1]["severity"], "warning");
+  EXPECT_EQ(answer["findings"].size(), 2u);
+  tasks_.findings[1].severity = Severity::kError;
+  answer = json::parse(Post("/preflight", Request("t")).body);
+  EXPECT_EQ(answer["ok"], false);
+  EXPECT_EQ(answer["findings"].size(), 3u);
+  EXPECT_TRUE(tasks_.tasks.empty());
+  EXPECT_EQ(ProblemIn(Post("/preflight", json::object())),
+            "400 invalid: the downstream address is empty");
+}
+
 TEST_F(V1ApiTest, ServerAndLogLevel) {
   SetLogLevel(LogLevel::kWarn);
   EXPECT_EQ(json::parse(Get("/server").body),

@@ -193,6 +193,19 @@ std::string V1Positions(const TaskProgress& progress, const std::string& operati
   return Dump({{"positions", positions}, {"operations", operations}});
 }
 
+std::string V1Findings(const std::vector<Finding>& findings) {
+  json list = json::array();
+  bool good = true;
+  for (const Finding& finding : findings) {
+    good = good && finding.severity != Severity::kError;
+    list.push_back({{"check", finding.check},
+                    {"severity", ToString(finding.severity)},
+                    {"what", finding.what},
+                    {"what_to_do", finding.what_to_do}});
+  }
+  return Dump({{"ok", good}, {"findings", list}});
+}
+
 std::string V1Server(const V1ServerInfo& server) {
   return Dump(
       {{"version", server.version},

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "pipeline/ports.h"
 #include "server/config.h"
+#include "server/finding.h"
 #include "server/task_status.h"
 
 namespace cdc {
@@ -19,6 +20,8 @@ std::string V1TaskPage(const std::vector<TaskStatus>& tasks,
 std::string V1DryRun(const TaskPlan& plan);
 std::string V1Positions(const TaskProgress& progress, const std::string& operation_topic,
                         LogKind log);
+
+std::string V1Findings(const std::vector<Finding>& findings);
 
 struct V1ServerInfo {
   std::string version;

@@ -34,18 +34,6 @@ std::set<std::string> ChannelsOf(const CatalogUpdate& catalog) {
 
 }  // namespace
 
-const char* ToString(Severity severity) {
-  switch (severity) {
-    case Severity::kOk:
-      return "ok";
-    case Severity::kWarning:
-      return "warning";
-    case Severity::kError:
-      return "error";
-  }
-  return "?";
-}
-
 void Preflight::Say(const char* check, Severity severity, std::string what,
                     std::string what_to_do) {
   std::replace(what.begin(), what.end(), '\n', ';');

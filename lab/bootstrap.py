@@ -1,7 +1,7 @@
-"""Prepares the cache: two Python environments and the unpacked Milvus server; brokers if asked.
+"""Prepares the cache: Python environments and the unpacked Milvus server; brokers if asked.
 
-`bootstrap.py brokers` adds Kafka, Pulsar and their clients, which the demo does without. Runs with
-the system's Python and the standard library only. Every step leaves a stamp that names what it
+`bootstrap.py brokers` adds Kafka, Pulsar and their clients, and what else only tests need. Runs
+with the system's Python and the standard library only. Every step leaves a stamp that names what it
 installed, so a second run does nothing, and a changed pin redoes only its own step.
 """
 
@@ -165,6 +165,7 @@ def _python_environments(brokers: bool) -> None:
     make_venv("milvus")
     if brokers:
         install_broker_clients()
+        make_venv("schemathesis")
     make_venv("lite")
 
 

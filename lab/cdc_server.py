@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, Protocol
 
 from lab import places
 from lab.broker import Broker
+from lab.certificates import Certificates
 from lab.etcd import Etcd
 from lab.process import Process, require_free_ports
 from lab.waiting import until
@@ -28,6 +33,23 @@ class ServerDied(Exception):
     """milvus-cdc is gone although nobody ended it."""
 
 
+@dataclass(frozen=True)
+class Reply:
+    """Any answer over HTTP."""
+
+    status: int
+    headers: dict[str, str]  # by name in lower case
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """Without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
 class Source(Protocol):
     """What there is to know of a source in order to read it: of a Milvus, or of a recording."""
 
@@ -41,8 +63,13 @@ class Source(Protocol):
     def broker(self) -> Broker | None: ...
 
 
+def _reply(status: int, headers: Message, body: bytes) -> Reply:
+    return Reply(status, {name.lower(): value for name, value in headers.items()}, body)
+
+
 class CdcServer:
-    """milvus-cdc with SQLite, reading one source Milvus. Its data folder survives a restart."""
+    """milvus-cdc, reading one source Milvus. Its data folder, with a SQLite store unless told
+    otherwise, survives a restart."""
 
     def __init__(self, data: Path, source: Source, port: int) -> None:
         self.data = data
@@ -54,23 +81,45 @@ class CdcServer:
         self.config = data / "cdc.yaml"
         self.wrapper: list[str] = []  # a command that runs it
         self.environment: dict[str, str] = {}
+        self.token = ""  # what it asks its clients for; set both with secure()
+        self.certificates: Certificates | None = None
+        self._mutual = False
+
+    def secure(
+        self, token: str = "", certificates: Certificates | None = None, *, mutual: bool = False
+    ) -> CdcServer:
+        """From the next start on: a token is needed, TLS is spoken, with a client's certificate.
+
+        The requests of this class comply.
+        """
+        self.token, self.certificates, self._mutual = token, certificates, mutual
+        self.url = f"{'https' if certificates else 'http'}://127.0.0.1:{self.port}"
+        return self
+
+    def _security(self) -> str:
+        """The section of that name in cdc.yaml."""
+        lines = [f"  apiToken: {json.dumps(self.token)}"] if self.token else []
+        if self.certificates:
+            own = self.certificates
+            lines += ["  tls:", f"    certFile: {own.server}", f"    keyFile: {own.server_key}"]
+            lines += [f"    clientCaFile: {own.ca}"] if self._mutual else []
+        return "\n".join(["security:", *lines, ""]) if lines else ""
 
     def configuration(self, **changes: str) -> str:
         """The text of cdc.yaml. Changes: etcd_address, root_path, rocksmq (its path), log (the
-        lines about the source's log), extra (more lines)."""
+        lines about the source's log), meta_store (about its own store), extra (more lines)."""
         rocksmq = changes.get("rocksmq", self.source.rocksmq)
         log = f"  rocksmq:\n    path: {rocksmq}"
         if self.source.broker is not None:
             log = self.source.broker.source_config()
         etcd = changes.get("etcd_address", self.source.etcd.address)
+        sqlite = f"  storeType: sqlite\n  sqlite:\n    path: {self.store}"
         return f"""\
 address: 127.0.0.1:{self.port}
 maxTaskNum: 100
 logLevel: {changes.get("log_level", "info")}
 metaStoreConfig:
-  storeType: sqlite
-  sqlite:
-    path: {self.store}
+{changes.get("meta_store", sqlite)}
 sourceConfig:
   etcd:
     address: ["{etcd}"]
@@ -79,7 +128,7 @@ sourceConfig:
   replicateChan: {self.source.name}-replicate-msg
 {changes.get("log", log)}
   timeTickInterval: 500
-{changes.get("extra", "")}"""
+{self._security()}{changes.get("extra", "")}"""
 
     def start(self, text: str | None = None) -> CdcServer:
         """Starts it with this configuration (default: a right one) and waits for /healthz."""
@@ -100,7 +149,7 @@ sourceConfig:
         self.process.start(command, self.environment)
 
     def healthy(self) -> bool:
-        with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
+        with self._open(urllib.request.Request(f"{self.url}/healthz"), 2) as answer:
             return bool(answer.status == 200)
 
     def terminate(self) -> float:
@@ -125,6 +174,38 @@ sourceConfig:
 
     # --- HTTP ---------------------------------------------------------------------------------
 
+    def _open(self, request: urllib.request.Request, timeout: float) -> HTTPResponse:
+        """Sends it with the token and the certificate that the server asks for."""
+        if self.token and not request.has_header("Authorization"):
+            request.add_header("Authorization", f"Bearer {self.token}")
+        context = None
+        if self.certificates:
+            context = ssl.create_default_context(cafile=str(self.certificates.ca))
+            if self._mutual:
+                own = self.certificates
+                context.load_cert_chain(str(own.client), str(own.client_key))
+        answer: HTTPResponse = urllib.request.urlopen(request, timeout=timeout, context=context)
+        return answer
+
+    def call(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        """One request for this path; the body is sent as JSON unless it is bytes already.
+
+        Any status is an answer. A header given here replaces the usual one.
+        """
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        all_headers = ({"Content-Type": "application/json"} if data is not None else {}) | (
+            headers or {}
+        )
+        request = urllib.request.Request(f"{self.url}{path}", data, all_headers, method=method)
+        try:
+            with self._open(request, 60) as answer:
+                return _reply(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return _reply(error.code, error.headers, error.read())
+
     def post(self, body: bytes) -> dict[str, Any]:
         """Sends exactly these bytes to /cdc and returns the decoded answer, whatever its code."""
         if not self.process.running:
@@ -135,7 +216,7 @@ sourceConfig:
         request = urllib.request.Request(
             f"{self.url}/cdc", body, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with self._open(request, 60) as answer:
             decoded: dict[str, Any] = json.load(answer)
         return decoded
 
@@ -149,7 +230,7 @@ sourceConfig:
         return result
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
+        with self._open(urllib.request.Request(f"{self.url}/metrics"), 5) as answer:
             text: str = answer.read().decode()
         return text
 

@@ -31,6 +31,7 @@ class Etcd(Server):
     def __init__(self, data: Path, port: int) -> None:
         super().__init__("etcd", data, port, "etcd")
         self.peer_port = port + 1
+        self._root_password = ""
 
     def launch(self) -> None:
         require_free_ports([self.port, self.peer_port], "etcd")
@@ -56,6 +57,9 @@ class Etcd(Server):
         request = urllib.request.Request(
             f"http://{self.address}/v3/{method}", json.dumps(body).encode()
         )
+        if self._root_password and method != "auth/authenticate":
+            who = {"name": "root", "password": self._root_password}
+            request.add_header("Authorization", self._call("auth/authenticate", who)["token"])
         with urllib.request.urlopen(request, timeout=10) as answer:
             result: dict[str, Any] = json.load(answer)
         return result
@@ -98,3 +102,15 @@ class Etcd(Server):
         """Forgets all history up to the present revision."""
         revision = self._call("kv/range", {"key": _b64("x")})["header"]["revision"]
         self._call("kv/compaction", {"revision": revision, "physical": True})
+
+    def require_users(self, name: str, password: str, prefix: str) -> None:
+        """From now on everybody has to sign in: the user `name` may read and write the keys below
+        `prefix` and no others; the methods here go on as root."""
+        for user, role in (("root", "root"), (name, name)):
+            self._call("auth/user/add", {"name": user, "password": password})
+            self._call("auth/role/add", {"name": role})
+            self._call("auth/user/grant", {"user": user, "role": role})
+        keys = {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}
+        self._call("auth/role/grant", {"name": name, "perm": {"permType": "READWRITE", **keys}})
+        self._call("auth/enable", {})
+        self._root_password = password

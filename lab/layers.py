@@ -19,8 +19,9 @@ ALLOWED: dict[str, set[str]] = {
     "sink": {"base", "model", "client", "pipeline/ports.h"},
     "store": {"base", "model", "client", "pipeline/ports.h"},
     "verify": {"base", "model", "client", "pipeline/ports.h"},
+    "cli": {"base"},
     "server": {
-        *("base", "model", "client", "pipeline", "source", "sink", "store", "verify"),
+        *("base", "model", "client", "pipeline", "source", "sink", "store", "verify", "cli"),
     },
 }
 
@@ -31,8 +32,11 @@ FOREIGN: list[tuple[str, set[str]]] = [
     (r"\.pb\.h[>\"]", {"client"}),
     (r"<rocksdb/", {"client"}),
     (r"<sqlite3\.h>", {"store", "base"}),
+    (r"<(mysql|mysqld_error|errmsg)\.h>", {"store"}),
     (r"<spdlog/", {"base"}),
-    (r"<(boost|yaml-cpp|CLI|prometheus)/", {"server"}),
+    (r"<(boost|yaml-cpp|prometheus)/", {"server"}),
+    (r"<CLI/", {"cli", "server"}),
+    (r"<curl/", {"cli"}),
 ]
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Where things live: the checkout, the download cache, the two Python environments, the pins."""
+"""Where things live: the checkout, the download cache, the Python environments, the pins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pins() -> dict[str, Any]:
 
 
 def venv(name: str) -> Path:
-    """The folder of the environment `milvus` (pymilvus 2.3, pytest) or `lite` (milvus-lite)."""
+    """The folder of an environment: `milvus` (pymilvus 2.3, pytest), `lite`, `schemathesis`."""
     return CACHE / f"venv-{name}"
 
 

@@ -22,4 +22,24 @@ std::string Base64(std::string_view in) {
   return out;
 }
 
+std::optional<std::string> FromBase64(std::string_view in) {
+  const auto value = [](char c) -> int {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    if (c == '+') return 62;
+    return c == '/' ? 63 : -1;
+  };
+  std::string out;
+  uint32_t block = 0;
+  size_t signs = 0;
+  for (; signs < in.size() && value(in[signs]) >= 0; ++signs) {
+    block = block << 6 | static_cast<uint32_t>(value(in[signs]));
+    if (signs % 4 != 0) out += static_cast<char>(block >> (6 - 2 * (signs % 4)) & 0xff);
+  }
+  // Also refuses padding that is missing, and bits that no byte uses.
+  if (Base64(out) != in) return {};
+  return out;
+}
+
 }  // namespace cdc

@@ -4,6 +4,7 @@
 // foreign library is called. Plain values: any thread, never blocks, never throws.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ enum class ErrorKind {
   kOther,
   kNotFound,        // the named object does not exist (collection, database, key, file)
   kAlreadyExists,   // the name is taken
+  kConflict,        // what is there does not allow it: another task, or the state it is in
+  kLimit,           // there are as many as the configuration allows
   kInvalid,         // the request or the configuration is wrong
   kUnavailable,     // peer not reachable
   kUnknownOutcome,  // the call may or may not have been applied (deadline, connection lost)
@@ -39,10 +42,15 @@ struct Error {
   Disposition disposition = Disposition::kFatal;
   ErrorKind kind = ErrorKind::kOther;
   std::string message;  // one line, says what to do where possible; never holds a secret
+  // Where whoever reports it tries again by itself: how long it waits before. 0: at once, or not.
+  std::chrono::nanoseconds retry_in{0};
 
   // Returns a copy whose message is "prefix: message".
   [[nodiscard]] Error Prefixed(std::string_view prefix) const {
-    return {disposition, kind, std::string(prefix) + ": " + message};
+    return {disposition, kind, std::string(prefix) + ": " + message, retry_in};
+  }
+  [[nodiscard]] Error RetriedIn(std::chrono::nanoseconds wait) const {
+    return {disposition, kind, message, wait};
   }
   bool IsRetry() const { return disposition == Disposition::kRetry; }
 };

@@ -28,6 +28,25 @@ Result<LogId> ParseLogId(const std::string& text) {
   return id;
 }
 
+bool IsBefore(const LogId& id, const LogPosition& place) {
+  switch (place.kind) {
+    case LogPosition::Kind::kEarliest:
+      return false;
+    case LogPosition::Kind::kAt:
+      return id < place.id;
+    case LogPosition::Kind::kAfter:
+      return id <= place.id;
+  }
+  return false;
+}
+
+LogPosition Earlier(const LogPosition& a, const LogPosition& b) {
+  constexpr auto kEarliest = LogPosition::Kind::kEarliest;
+  if (a.kind == kEarliest || b.kind == kEarliest) return a.kind == kEarliest ? a : b;
+  if (a.id != b.id) return a.id < b.id ? a : b;
+  return a.kind == LogPosition::Kind::kAt ? a : b;
+}
+
 std::string ToString(const LogPosition& position) {
   switch (position.kind) {
     case LogPosition::Kind::kEarliest:

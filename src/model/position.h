@@ -33,6 +33,11 @@ struct LogPosition {
   auto operator<=>(const LogPosition&) const = default;
 };
 
+// A reader that begins at `place` does not see message `id`: it stands before that.
+bool IsBefore(const LogId& id, const LogPosition& place);
+// The one from which a reader sees more.
+LogPosition Earlier(const LogPosition& a, const LogPosition& b);
+
 // "earliest", "at ID", "after ID".
 std::string ToString(const LogPosition& position);
 Result<LogPosition> ParseLogPosition(const std::string& text);

@@ -1,6 +1,8 @@
 #include "model/task.h"
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
 
 namespace cdc {
 namespace {
@@ -26,24 +28,30 @@ bool MatchFrom(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-bool Overlap(std::string_view a, std::string_view b) {
-  if (a.empty() && b.empty()) return true;
-  if (!a.empty() && a[0] == '*') {
-    return Overlap(a.substr(1), b) || (!b.empty() && Overlap(a, b.substr(1)));
-  }
-  if (!b.empty() && b[0] == '*') return Overlap(b, a);
-  if (a.empty() || b.empty() || a[0] != b[0]) return false;
-  return Overlap(a.substr(1), b.substr(1));
-}
-
 }  // namespace
 
 bool MatchPattern(const std::string& pattern, const std::string& text) {
   return MatchFrom(pattern, text);
 }
 
+// Goes through the ends of both, from the shortest, so that many '*' cost no more than few.
 bool PatternsOverlap(const std::string& a, const std::string& b) {
-  return Overlap(a, b);
+  // Do a from `i` on and b from `j` on overlap? One row for each i, of which the next is `after`.
+  std::vector<char> row(b.size() + 1), after(b.size() + 1);
+  for (size_t i = a.size() + 1; i-- > 0;) {
+    for (size_t j = b.size() + 1; j-- > 0;) {
+      const bool in_a = i < a.size(), in_b = j < b.size();
+      if ((in_a && a[i] == '*') || (in_b && b[j] == '*')) {
+        row[j] = (in_a && after[j] != 0) || (in_b && row[j + 1] != 0);
+      } else if (in_a && in_b) {
+        row[j] = a[i] == b[j] && after[j + 1] != 0;
+      } else {
+        row[j] = !in_a && !in_b;
+      }
+    }
+    std::swap(row, after);
+  }
+  return after[0] != 0;
 }
 
 bool Selection::Matches(const std::string& database, const std::string& collection) const {

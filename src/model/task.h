@@ -4,10 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "model/ids.h"
+#include "model/position.h"
+#include "model/timestamp.h"
 
 namespace cdc {
 
@@ -77,6 +81,46 @@ struct TargetAddress {
   bool operator==(const TargetAddress&) const = default;
 };
 
+// Where a task was asked to begin, other than at the end of the log. Request only: what it came to
+// is a TaskStart.
+struct StartRequest {
+  struct Position {
+    NamePattern of;          // of these collections
+    std::string channel;     // one shard: a vchannel; or a pchannel: every shard of theirs on it
+    std::string message_id;  // bytes as the source's queue writes them; empty: by time alone
+    Timestamp after_ts = 0;  // only what is later counts
+  };
+  std::vector<Position> positions;
+  std::vector<NamePattern> from_creation;  // those without a position: use_start_position
+  // Message of the operation topic, behind which it is read; empty: all of it; nullopt: from its
+  // end.
+  std::optional<std::string> operations;
+};
+
+// Where the replication of one collection begins on one channel of the source.
+struct StartPoint {
+  LogPosition from;        // the first message that counts
+  Timestamp after_ts = 0;  // and from there on only what is later than this
+  bool operator==(const StartPoint&) const = default;
+};
+
+// Where a task begins that does not begin at the end of the log. Fixed when the task is made, the
+// same in all its runs.
+struct TaskStart {
+  // By pchannel, for all channels of the collection.
+  std::map<CollectionId, std::map<std::string, StartPoint>> collections;
+  // Where every other collection begins: behind what the log held when the task was made.
+  std::map<std::string, LogPosition> others;
+  // Those of `collections` that may stand on the target already, with rows that did not come
+  // through this task (from a backup, say). They are taken over if their schema fits, and what the
+  // source wrote before the task was made is sent in the form that may be applied twice.
+  std::set<CollectionId> adopted;
+  Timestamp made_ts = 0;  // when the task was made
+
+  bool empty() const { return collections.empty(); }
+  bool operator==(const TaskStart&) const = default;
+};
+
 enum class TaskState { kInitial, kRunning, kPaused };
 std::string ToString(TaskState state);
 
@@ -90,6 +134,8 @@ struct TaskSpec {
   LoadPolicy load = LoadPolicy::kFollow;
   DropPolicy drops = DropPolicy::kReplicate;
   bool disable_auto_start = false;  // a restart of the server leaves the task paused
+  StartRequest start_request;       // not stored
+  TaskStart start;                  // empty: everything begins at the end of the log
   std::string request_json;  // request_data as accepted, secrets removed: what get and list echo
 };
 

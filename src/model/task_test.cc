@@ -24,6 +24,21 @@ TEST(Pattern, OverlapMeansSomeNameMatchesBoth) {
   EXPECT_TRUE(PatternsOverlap("ab", "ab"));
   EXPECT_FALSE(PatternsOverlap("a*", "b*"));
   EXPECT_FALSE(PatternsOverlap("*a", "*b"));
+  EXPECT_TRUE(PatternsOverlap("", "**"));
+  EXPECT_FALSE(PatternsOverlap("", "*a*"));
+  EXPECT_TRUE(PatternsOverlap("a*b*c", "*bb*c"));
+  EXPECT_FALSE(PatternsOverlap("a*b", "a*bc"));
+}
+
+TEST(Pattern, ManyStarsCostNoMoreThanFew) {
+  std::string a, b;
+  for (int i = 0; i < 128; ++i) {
+    a += "*a";
+    b += "*b";
+  }
+  EXPECT_FALSE(PatternsOverlap(a, b));  // would not end if every way were tried
+  EXPECT_TRUE(PatternsOverlap(a + "*", b));
+  EXPECT_FALSE(MatchPattern(a + "c", std::string(256, 'a')));
 }
 
 TEST(Selection, ExcludesWinOverIncludes) {
@@ -68,6 +83,37 @@ TEST(ShardIndex, IsTheNumberBehindTheLastV) {
   EXPECT_EQ(ShardIndex("by-dev-rootcoord-dml_3_445566v12"), 12);
   EXPECT_EQ(ShardIndex("dml_3"), -1);
   EXPECT_EQ(ShardIndex("by-dev_v"), -1);
+}
+
+TEST(LogPosition, SaysWhichMessagesStandBeforeIt) {
+  using Kind = LogPosition::Kind;
+  const LogId id{3, 7};
+  struct Case {
+    LogPosition place;
+    bool before;
+  };
+  const Case cases[] = {
+      {{}, false},
+      {{Kind::kAt, {3, 7}}, false},
+      {{Kind::kAt, {3, 8}}, true},
+      {{Kind::kAt, {4, 0}}, true},
+      {{Kind::kAt, {2, 99}}, false},
+      {{Kind::kAfter, {3, 7}}, true},
+      {{Kind::kAfter, {3, 6}}, false},
+  };
+  for (const Case& c : cases) EXPECT_EQ(IsBefore(id, c.place), c.before) << ToString(c.place);
+}
+
+TEST(LogPosition, TheEarlierOneLetsAReaderSeeMore) {
+  using Kind = LogPosition::Kind;
+  const LogPosition in_order[] = {
+      {}, {Kind::kAt, {0, 5}}, {Kind::kAfter, {0, 5}}, {Kind::kAt, {0, 6}}, {Kind::kAfter, {1, 0}}};
+  for (const LogPosition& a : in_order) {
+    for (const LogPosition& b : in_order) {
+      const LogPosition& expected = &a < &b ? a : b;
+      EXPECT_EQ(Earlier(a, b), expected) << ToString(a) << ", " << ToString(b);
+    }
+  }
 }
 
 }  // namespace

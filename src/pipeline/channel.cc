@@ -136,9 +136,12 @@ void Channel::OnRead(Result<std::vector<Change>> result) {
   reading_ = false;
   if (!result.ok()) {
     read_troubled_ = true;
-    const bool retry = result.error().IsRetry();
-    if (retry) executor_->PostAfter(backoff_.Next(), alive_.Guard([this] { Read(); }));
-    host_->OnReadTrouble(this, &result.error());  // last: the host may stop the task
+    Error error = result.error();
+    if (error.IsRetry()) {
+      error.retry_in = backoff_.Next();
+      executor_->PostAfter(error.retry_in, alive_.Guard([this] { Read(); }));
+    }
+    host_->OnReadTrouble(this, &error);  // last: the host may stop the task
     return;
   }
   backoff_.Reset();
@@ -227,7 +230,7 @@ bool Channel::PumpFront() {
   }
   Change light = moved;
   light.payload = {};
-  const bool replay = moved.ts <= start_.fence;
+  const bool replay = moved.ts <= start_.fence || routing.replay;
   host_->OnDelivered(this, light, replay);
   sent_.Put(token, Sent{std::move(light), bytes});
   sent_bytes_ += bytes;

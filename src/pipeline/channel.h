@@ -31,6 +31,7 @@ struct Routing {
   enum class Kind { kDeliver, kSkip, kHold };
   Kind kind = Kind::kSkip;
   std::shared_ptr<const TargetAddressOfRows> to;  // for kDeliver
+  bool replay = false;  // for kDeliver: it may be on the target already, as after a crash
 };
 
 class Channel;

@@ -43,9 +43,11 @@ void FlushFollower::Read() {
         host_.fail(read.error().Prefixed("operation topic"));
         return;
       }
-      SetTrouble(&read.error());
+      const Duration wait = backoff_.Next();
+      const Error error = read.error().RetriedIn(wait);
+      SetTrouble(&error);
       // Until then it counts as reading: Continue() comes with every checkpoint.
-      executor_->PostAfter(backoff_.Next(), alive_.Guard([this] {
+      executor_->PostAfter(wait, alive_.Guard([this] {
         reading_ = false;
         Read();
       }));

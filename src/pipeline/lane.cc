@@ -233,8 +233,10 @@ void Lane::Drain(std::function<void()> then) {
       then();
       return;
     }
-    Trouble(&status.error());
-    executor_->PostAfter(backoff_.Next(), alive_.Guard([this, then] { Drain(then); }));
+    const Duration wait = backoff_.Next();
+    const Error error = status.error().RetriedIn(wait);
+    Trouble(&error);
+    executor_->PostAfter(wait, alive_.Guard([this, then] { Drain(then); }));
   }));
 }
 
@@ -307,8 +309,9 @@ void Lane::OnFailed(const Error& error) {
     return;
   }
   staged_.clear();
-  Trouble(&error);
   const Duration wait = backoff_.Next();
+  const Error retried = error.RetriedIn(wait);
+  Trouble(&retried);
   Drain([this, wait] {
     executor_->PostAfter(wait, alive_.Guard([this] {
       busy_ = false;

@@ -12,6 +12,7 @@
 // Lives on the pipeline's executor; owned by a LaneSet. Edges are the feeding channels.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -69,6 +70,8 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
+  // Every new stamp is greater than `stamp` too.
+  void StampAbove(Timestamp stamp) { last_stamp_ = std::max(last_stamp_, stamp); }
   EdgeId Join(LaneClient* client, Timestamp resolved);
   // Forgets the edge's queued entries; those in flight go on and are reported.
   void Discard(EdgeId edge);

@@ -212,6 +212,19 @@ TEST_F(LaneTest, AReplayedInsertLeavesRoomForItsDelete) {
   EXPECT_TRUE(sink_.last().items[1].replay);
 }
 
+TEST_F(LaneTest, StampsStayAboveWhatTheTargetHoldsFromElsewhere) {
+  auto lane = Make(true);
+  lane->StampAbove(1000);
+  lane->StampAbove(900);  // never lower
+  const auto edge = lane->Join(&a_, 0);
+  Insert(lane.get(), edge, 10, 1, true);
+  Insert(lane.get(), edge, 20, 2);
+  lane->Advance(edge, 20);
+  sink_.Drained();
+  EXPECT_EQ(Stamps(sink_.last()), (Times{1002, 1003}));
+  EXPECT_GE(fence_, 1003u);
+}
+
 TEST_F(LaneTest, NothingIsSentBeforeItsFenceIsDurable) {
   hold_fence_ = true;
   auto lane = Make(true);

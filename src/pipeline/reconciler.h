@@ -47,6 +47,7 @@ class Reconciler {
     TargetMode mode = TargetMode::kApi;
     Selection selection;
     bool adopt = false;
+    TaskStart start;
     LoadPolicy load = LoadPolicy::kFollow;
     DropPolicy drops = DropPolicy::kReplicate;
     Duration verify_interval = std::chrono::seconds(5);
@@ -107,6 +108,7 @@ class Reconciler {
   void CreateObject(Object* object);
   void EnsureDatabase(const std::string& name, Callback<Status> done);
   void MakeReady(Object* object);
+  Timestamp FloorFor(const Object& object) const;
   bool RunRename(Object* object);
   void RenameTo(Object* object, TargetName name);
   bool RunPlanned(Object* object);

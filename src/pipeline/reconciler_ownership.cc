@@ -98,7 +98,12 @@ void Reconciler::DescribeObject(Object* object, TargetName name) {
 bool Reconciler::IsOurs(const Object& object, const TargetCollection& found) const {
   const bool same_birth = options_.mode == TargetMode::kReplicate && object.want &&
                           found.created_ts == object.want->create_ts;
-  if (!object.record) return same_birth;  // made by an earlier life whose records are lost
+  if (!object.record) {
+    // Made by an earlier life whose records are lost, or by an earlier task: one that begins in the
+    // past would write the rows of that once more, so somebody has to say that it may.
+    return same_birth && (!options_.start.collections.contains(object.id) ||
+                          options_.start.adopted.contains(object.id));
+  }
   if (object.record->target_id != 0) return found.id == object.record->target_id;
   // We were about to create it, and nothing stood there then.
   if (options_.mode == TargetMode::kReplicate) return found.created_ts == object.record->created_ts;
@@ -157,7 +162,8 @@ void Reconciler::OnStranger(Object* object, TargetCollection found) {
     difference += Format("shards: {} at the source, {} at the target\n",
                          object->want->vchannels.size(), found.vchannels.size());
   }
-  if (options_.adopt && difference.empty()) {
+  const bool adopt = options_.adopt || options_.start.adopted.contains(object->id);
+  if (adopt && difference.empty()) {
     Own(object, std::move(found));
     return;
   }

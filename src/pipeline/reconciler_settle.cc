@@ -30,9 +30,11 @@ void Reconciler::Settle() {
   admin_->ListDatabases(alive_.Guard([this, wanted = settles_wanted_](const auto& listed) {
     settling_ = false;
     if (!listed.ok()) {
-      host_->SetTrouble("target", &listed.error());
+      const Duration wait = settle_backoff_.Next();
+      const Error error = listed.error().RetriedIn(wait);
+      host_->SetTrouble("target", &error);
       settling_ = true;
-      executor_->PostAfter(settle_backoff_.Next(), alive_.Guard([this] {
+      executor_->PostAfter(wait, alive_.Guard([this] {
         settling_ = false;
         Settle();
       }));

@@ -78,6 +78,15 @@ void Reconciler::Persist(Object* object, std::function<void(Object*)> then) {
                }));
 }
 
+// In replicate mode. A collection that was taken over was born at another time than the source's,
+// and may hold rows of any time up to the task's beginning: a Milvus skips rows from before the
+// birth, and a delete takes only what is older than itself.
+Timestamp Reconciler::FloorFor(const Object& object) const {
+  const bool taken_over = !object.want || object.actual->created_ts != object.want->create_ts;
+  const Timestamp born = taken_over ? object.actual->created_ts : 0;
+  return options_.start.adopted.contains(object.id) ? std::max(born, options_.start.made_ts) : born;
+}
+
 void Reconciler::MakeReady(Object* object) {
   const std::vector<std::string> pchannels = object->pchannels();
   if (object->joined.empty()) {
@@ -91,6 +100,7 @@ void Reconciler::MakeReady(Object* object) {
           }
         }
       }
+      if (lanes_->merging()) lanes_->Get(lane)->StampAbove(FloorFor(*object));
       channel->JoinLane(lane);
       object->joined.emplace_back(pchannels[shard], lane);
     }
@@ -184,11 +194,11 @@ void Reconciler::RetryLater(Object* object, const std::string& what, const Error
     host_->Fail(error.Prefixed(what));
     return;
   }
-  const Error trouble = error.Prefixed(what);
+  const Duration wait = object->backoff.Next();
+  const Error trouble = error.Prefixed(what).RetriedIn(wait);
   host_->SetTrouble(object->TroubleKey(), &trouble);
   object->busy = true;  // nothing else may hurry past the waiting time
-  executor_->PostAfter(object->backoff.Next(),
-                       WithObject(object->id, [this](Object* o) { Step(o->id); }));
+  executor_->PostAfter(wait, WithObject(object->id, [this](Object* o) { Step(o->id); }));
 }
 
 PlanContext Reconciler::ContextFor(const Object& object) const {

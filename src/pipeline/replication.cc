@@ -11,6 +11,7 @@ namespace cdc {
 Replication::Replication(Options options, TaskProgress progress, Executor* executor, Ports ports,
                          std::function<void(Error)> on_failed)
     : options_(std::move(options)),
+      starts_(options_.reconciler.start),
       progress_(std::move(progress)),
       executor_(executor),
       ports_(std::move(ports)),
@@ -106,8 +107,11 @@ void Replication::ResumeChannels() {
 }
 
 Routing Replication::Route(Channel* channel, const Change& change) {
-  Routing routing = reconciler_.Route(channel, change);
+  const StartRule::Place place = starts_.PlaceOf(channel->name(), change);
+  Routing routing;
+  if (place != StartRule::Place::kBefore) routing = reconciler_.Route(channel, change);
   if (routing.kind == Routing::Kind::kSkip) ++counters_.messages_skipped;
+  routing.replay = place == StartRule::Place::kMayBeThere;
   return routing;
 }
 
@@ -131,7 +135,8 @@ void Replication::OnDropMessage(Channel* channel, const Change& change, uint64_t
 
 void Replication::OnOther(Channel* channel, const Change& change) {
   ++counters_.messages_other;
-  if (change.msg_type != kImportMsgType || !reconciler_.objects().contains(change.collection_id)) {
+  if (change.msg_type != kImportMsgType || !reconciler_.objects().contains(change.collection_id) ||
+      starts_.PlaceOf(channel->name(), change) == StartRule::Place::kBefore) {
     return;
   }
   // The rows themselves are in files that this task never sees.
@@ -263,9 +268,14 @@ void Replication::SetTrouble(const std::string& key, const Error* error) {
     return;
   }
   ++counters_.troubles;
+  const int64_t now = executor_->clock().WallMillis();
   const auto [it, fresh] = troubles_.try_emplace(key);
-  it->second.error = *error;
-  if (fresh) it->second.since_ms = executor_->clock().WallMillis();
+  Trouble& trouble = it->second;
+  trouble.error = *error;
+  if (fresh) trouble.since_ms = now;
+  if (!fresh) ++trouble.retries;
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(error->retry_in).count();
+  trouble.retry_at_ms = wait == 0 ? 0 : now + wait;
 }
 
 void Replication::Fail(const Error& error) {
@@ -299,21 +309,51 @@ void Replication::WaitQuiet(TimePoint deadline, std::function<void()> done) {
                        }));
 }
 
-ReplicationStatus Replication::Status() const {
+void Replication::TellTrouble(ReplicationStatus* status) const {
+  if (failure_) {
+    status->failed = true;
+    status->reason = failure_->message;
+    status->since_ms = failed_at_ms_;
+    return;
+  }
+  if (troubles_.empty()) return;
+  const auto oldest = std::min_element(
+      troubles_.begin(), troubles_.end(),
+      [](const auto& a, const auto& b) { return a.second.since_ms < b.second.since_ms; });
+  const Trouble& trouble = oldest->second;
+  status->warning = true;
+  status->reason = oldest->first + ": " + trouble.error.message;
+  status->since_ms = trouble.since_ms;
+  status->retries = trouble.retries;
+  const bool ahead = trouble.retry_at_ms > executor_->clock().WallMillis();
+  status->retry_at_ms = ahead ? trouble.retry_at_ms : 0;
+}
+
+std::vector<ReplicatedCollection> Replication::Collections(int64_t now_ms) const {
+  std::vector<ReplicatedCollection> all;
+  for (const auto& [id, object] : reconciler_.objects()) {
+    ReplicatedCollection one{reconciler_.SourceDatabaseOf(object),
+                             object.want ? object.want->name : "", id, object.name,
+                             ToString(object.phase)};
+    std::optional<Timestamp> safe;
+    for (const std::string& name : object.pchannels()) {
+      const auto channel = channels_.find(name);
+      if (channel == channels_.end()) continue;
+      safe = std::min(safe.value_or(channel->second->filter()), channel->second->filter());
+      const Timestamp waiting = channel->second->OldestOutstanding();
+      if (waiting != 0) one.lag_ms = std::max(one.lag_ms, now_ms - PhysicalMillis(waiting));
+    }
+    // Before it is there, none of its rows are, however far its channels have come.
+    if (object.phase != ObjectPhase::kPending) one.safe_ts = safe.value_or(0);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+ReplicationStatus Replication::Status(bool with_collections) const {
   ReplicationStatus status;
   status.counters = counters_;
-  if (failure_) {
-    status.failed = true;
-    status.reason = failure_->message;
-    status.since_ms = failed_at_ms_;
-  } else if (!troubles_.empty()) {
-    const auto oldest = std::min_element(
-        troubles_.begin(), troubles_.end(),
-        [](const auto& a, const auto& b) { return a.second.since_ms < b.second.since_ms; });
-    status.warning = true;
-    status.reason = oldest->first + ": " + oldest->second.error.message;
-    status.since_ms = oldest->second.since_ms;
-  }
+  TellTrouble(&status);
   // What counts: channels of live collections, those not made on the target yet included, and
   // whatever still has something to acknowledge.
   std::set<std::string> needed;
@@ -327,18 +367,15 @@ ReplicationStatus Replication::Status() const {
     const Timestamp waiting = channel->OldestOutstanding();
     if (waiting == 0 && !needed.contains(name)) continue;
     safe = std::min(safe.value_or(channel->filter()), channel->filter());
+    status.channels.push_back({name, channel->resolved(), channel->filter()});
     if (waiting != 0 && (oldest == 0 || waiting < oldest)) oldest = waiting;
   }
   status.safe_ts = safe.value_or(0);
-  if (oldest != 0) {
-    status.lag_ms = std::max<int64_t>(0, executor_->clock().WallMillis() - PhysicalMillis(oldest));
-  }
+  const int64_t now = executor_->clock().WallMillis();
+  if (oldest != 0) status.lag_ms = std::max<int64_t>(0, now - PhysicalMillis(oldest));
   if (ports_.lanes->merging()) status.target_ts = ports_.lanes->ReadableAt();
-  for (const auto& [id, object] : reconciler_.objects()) {
-    status.collections.push_back({reconciler_.SourceDatabaseOf(object),
-                                  object.want ? object.want->name : "", id, object.name,
-                                  ToString(object.phase)});
-  }
+  status.collection_count = reconciler_.objects().size();
+  if (with_collections) status.collections = Collections(now);
   return status;
 }
 

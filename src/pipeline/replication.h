@@ -17,15 +17,18 @@
 #include "pipeline/flush_follower.h"
 #include "pipeline/ports.h"
 #include "pipeline/reconciler.h"
+#include "pipeline/start_rule.h"
 
 namespace cdc {
 
 struct ReplicationCounters {
   uint64_t rows_inserted = 0;  // acknowledged by the target
   uint64_t rows_deleted = 0;
-  uint64_t rows_replayed = 0;  // inserts sent in the form that may be applied twice, after a crash
+  // Inserts sent in the form that may be applied twice: after a crash, and where a collection was
+  // taken over with rows of its own.
+  uint64_t rows_replayed = 0;
   uint64_t bytes = 0;
-  uint64_t messages_skipped = 0;  // of objects not selected, or dropped
+  uint64_t messages_skipped = 0;  // of objects not selected or dropped, or before their start
   uint64_t messages_other = 0;    // of kinds that carry no data
   uint64_t troubles = 0;          // how often something had to be tried again
 };
@@ -36,6 +39,14 @@ struct ReplicatedCollection {
   CollectionId source_id = 0;
   TargetName target;
   std::string phase;
+  Timestamp safe_ts = 0;  // every source change of it up to here is readable on the target
+  int64_t lag_ms = 0;     // of its channels
+};
+
+struct ReplicatedChannel {
+  std::string name;
+  Timestamp read_ts = 0;   // read and handed on up to here
+  Timestamp acked_ts = 0;  // acknowledged by the target up to here
 };
 
 struct ReplicationStatus {
@@ -43,11 +54,15 @@ struct ReplicationStatus {
   bool warning = false;
   std::string reason;       // of the failure, or the oldest standing warning
   int64_t since_ms = 0;     // unix time when that began
+  uint64_t retries = 0;     // how often it was met again since
+  int64_t retry_at_ms = 0;  // unix time of the next attempt; 0: at once, or not known
   Timestamp safe_ts = 0;    // every source change up to it is readable on the target
   Timestamp target_ts = 0;  // guarantee timestamp for reading the target; 0: use Strong
   int64_t lag_ms = 0;       // age of the oldest change not acknowledged; 0 when there is none
   ReplicationCounters counters;
-  std::vector<ReplicatedCollection> collections;
+  std::vector<ReplicatedChannel> channels;  // that matter now
+  uint64_t collection_count = 0;
+  std::vector<ReplicatedCollection> collections;  // if they were asked for
 };
 
 class Replication final : public ChannelHost, public ReconcilerHost {
@@ -80,7 +95,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   // Stops reading, waits for what is in flight (bounded), writes the final checkpoint, then calls
   // `done`. Must not be destroyed before.
   void Stop(std::function<void()> done);
-  ReplicationStatus Status() const;
+  ReplicationStatus Status(bool with_collections = true) const;
 
   // ChannelHost
   Routing Route(Channel* channel, const Change& change) override;
@@ -111,13 +126,18 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   void WatchForSilence();
   void WriteCheckpoints(bool final, Callback<cdc::Status> done);
   void WaitQuiet(TimePoint deadline, std::function<void()> done);
+  void TellTrouble(ReplicationStatus* status) const;
+  std::vector<ReplicatedCollection> Collections(int64_t now_ms) const;
 
   struct Trouble {
     Error error;
     int64_t since_ms = 0;
+    int64_t retry_at_ms = 0;
+    uint64_t retries = 0;
   };
 
   const Options options_;
+  const StartRule starts_;
   TaskProgress progress_;  // as stored at the start
   Executor* const executor_;
   Ports ports_;

@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/base64.h"
-#include "base/wire.h"
-#include "client/milvus/message_codec.h"
-#include "client/pulsar/pulsar_id.h"
+#include "server/position_text.h"
 
 namespace cdc {
 namespace {
@@ -46,22 +43,14 @@ json ProgressOf(const TaskStatus& task) {
   return progress;
 }
 
-// A message id as the log's Milvus writes it.
-std::string IdBytes(const LogId& id, LogKind log) {
-  return log == LogKind::kPulsar ? EncodePulsarId(id) : EncodeNumericId(id);
-}
-
 json PositionToJson(LogKind log, CollectionId collection, const std::string& channel,
                     const LogPosition& seek, Timestamp time) {
-  WireWriter position;  // msgpb.MsgPosition: 1 channel_name, 2 msgID
-  position.Bytes(1, channel);
-  if (seek.kind != LogPosition::Kind::kEarliest) position.Bytes(2, IdBytes(seek.id, log));
   const int64_t ms = PhysicalMillis(time);
   return {{"collection_id", collection},
           {"channel_name", channel},
           {"time", ms},
           {"tt", ComposeTimestamp(ms + 1)},
-          {"msg_id", Base64(position.str())}};
+          {"msg_id", EncodePosition(channel, seek, log)}};
 }
 
 json TaskToJson(const TaskStatus& task) {
@@ -80,18 +69,6 @@ json TaskToJson(const TaskStatus& task) {
 }
 
 }  // namespace
-
-const char* ToString(Health health) {
-  switch (health) {
-    case Health::kOk:
-      return "ok";
-    case Health::kWarning:
-      return "warning";
-    case Health::kFailed:
-      return "failed";
-  }
-  return "?";
-}
 
 std::string OkAnswer() {
   return Dump({{"code", 200}});

@@ -1,31 +1,21 @@
 #include "server/api.h"
 
 #include <chrono>
-#include <random>
 
-#include "base/format.h"
 #include "base/log.h"
 #include "server/answer.h"
-#include "server/config.h"
-#include "server/nearest.h"
+#include "server/maintenance.h"
+#include "server/problem.h"
 
 namespace cdc {
 namespace {
 
-// 32 hexadecimal digits.
-std::string NewTaskId() {
-  static const char kDigits[] = "0123456789abcdef";
-  std::random_device random;
-  std::string id;
-  while (id.size() < 32) {
-    const unsigned bits = random();
-    for (int shift = 0; shift < 32; shift += 4) id += kDigits[(bits >> shift) & 15];
-  }
-  return id;
-}
-
 HttpResponse Json(std::string body, int status = 200) {
   return {status, "application/json", std::move(body)};
+}
+
+bool IsV1(const HttpRequest& http) {
+  return http.path.starts_with("/api/");
 }
 
 // A task that is not there has a fixed wording.
@@ -40,24 +30,64 @@ Result<std::string> AnswerOf(const Status& status, const std::string& task) {
 
 }  // namespace
 
-HttpResponse Api::Handle(const HttpRequest& http) {
-  const bool get = http.method == "GET" || http.method == "HEAD";
-  if (http.path == "/cdc") return HandleCdc(http);
-  if (http.path == "/healthz" || http.path == "/metrics" || http.path == "/cdc/metrics") {
-    if (!get) return Json(ErrorAnswer(405, "only support the GET method"), 405);
-    return http.path == "/healthz" ? HandleHealth() : HandleMetrics();
+Api::Api(ApiOptions options, TaskService* tasks, Metrics* metrics)
+    : options_(std::move(options)), tasks_(tasks), metrics_(metrics), v1_(options_.v1, tasks) {
+  using Http = const HttpRequest&;
+  using Id = const std::string&;
+  router_.Add("*", "/cdc", [this](Http http, Id) { return HandleCdc(http); });
+  router_.Add("GET", "/healthz", [this](Http, Id) { return HandleHealth(); });
+  for (const char* path : {"/metrics", "/cdc/metrics"}) {
+    router_.Add("GET", path, [this](Http, Id) { return HandleMetrics(); });
   }
-  return Json(ErrorAnswer(404, "no such path; use POST /cdc, GET /healthz or GET /metrics"), 404);
+  v1_.AddRoutes(&router_);
+}
+
+HttpResponse Api::Handle(const HttpRequest& http) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Router::Match match = router_.Find(http.method, http.path);
+  HttpResponse response = Route(http, match);
+  if (match.pattern == "/cdc" || IsV1(http)) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    metrics_->CountHttp(match.pattern, http.method, response.status, took.count());
+  }
+  return response;
+}
+
+HttpResponse Api::Route(const HttpRequest& http, const Router::Match& match) {
+  const bool v1 = IsV1(http);
+  if (match.handler != nullptr) {
+    HttpResponse response = (*match.handler)(http, match.id);
+    if (v1 && response.status >= 400) {
+      LogWarn("{} {} refused: {}", http.method, match.pattern, response.body);
+    }
+    return response;
+  }
+  if (match.pattern.empty()) {
+    if (v1) return Problem(404, "not_found", "no such path; GET /api/v1/openapi.json lists them");
+    return Json(
+        ErrorAnswer(404,
+                    "no such path; use POST /cdc, /api/v1/tasks, GET /healthz or GET /metrics"),
+        404);
+  }
+  std::string allowed;
+  for (const std::string& method : match.allowed) {
+    allowed += (allowed.empty() ? "" : ", ") + method;
+  }
+  HttpResponse response =
+      v1 ? Problem(405, "method_not_allowed", "this path supports " + allowed + " only")
+         : Json(ErrorAnswer(405, "only support the GET method"), 405);
+  response.headers.emplace_back("Allow", allowed);
+  return response;
 }
 
 HttpResponse Api::HandleHealth() {
-  Result<std::vector<TaskStatus>> tasks = tasks_->List();
+  Result<std::vector<TaskStatus>> tasks = tasks_->List(TaskDetail::kSummary);
   if (!tasks.ok()) return Json(ErrorAnswer(503, tasks.error().message), 503);
   return Json(HealthAnswer(*tasks));
 }
 
 HttpResponse Api::HandleMetrics() {
-  Result<std::vector<TaskStatus>> tasks = tasks_->List();
+  Result<std::vector<TaskStatus>> tasks = tasks_->List(TaskDetail::kSummary);
   if (!tasks.ok()) return Json(ErrorAnswer(503, tasks.error().message), 503);
   return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_->Render(*tasks)};
 }
@@ -68,12 +98,13 @@ HttpResponse Api::HandleCdc(const HttpRequest& http) {
     metrics_->CountRequest(failure.type, "total");
     metrics_->CountRequest(failure.type, failure.status);
     LogWarn("request refused, code {}: {}", failure.code, failure.message);
-    return Json(ErrorAnswer(failure.code, failure.message));
+    const int status = failure.http_status != 0 ? failure.http_status : failure.code;
+    return Json(ErrorAnswer(failure.code, failure.message), options_.http_status ? status : 200);
   };
   if (http.method != "POST") {
     return fail({405, "only support the POST method", "unknown", "invalid_method"});
   }
-  std::variant<CdcRequest, RequestFailure> parsed = ParseRequest(http.body, options_.limits);
+  std::variant<CdcRequest, RequestFailure> parsed = ParseRequest(http.body, options_.v1.limits);
   if (const auto* failure = std::get_if<RequestFailure>(&parsed)) return fail(*failure);
   const CdcRequest& request = std::get<CdcRequest>(parsed);
   Result<std::string> answer = Run(request);
@@ -88,8 +119,10 @@ HttpResponse Api::HandleCdc(const HttpRequest& http) {
 Result<std::string> Api::Run(const CdcRequest& request) {
   const std::string& task = request.task_id;
   switch (request.type) {
-    case RequestType::kCreate:
-      return Create(request.create);
+    case RequestType::kCreate: {
+      CDC_ASSIGN_OR_RETURN(const CreatedTask created, tasks_->Create(request.create));
+      return CreatedAnswer(created.id);
+    }
     case RequestType::kDelete: {
       const Status status = tasks_->Delete(task);
       const bool gone = !status.ok() && status.error().kind == ErrorKind::kNotFound;
@@ -107,13 +140,13 @@ Result<std::string> Api::Run(const CdcRequest& request) {
       return FatalError("not found: [" + task + "]", ErrorKind::kNotFound);
     }
     case RequestType::kList: {
-      CDC_ASSIGN_OR_RETURN(const std::vector<TaskStatus> tasks, tasks_->List());
+      CDC_ASSIGN_OR_RETURN(const std::vector<TaskStatus> tasks, tasks_->List(TaskDetail::kFull));
       return TaskListAnswer(tasks);
     }
     case RequestType::kPosition:
       return Position(request);
     case RequestType::kMaintenance:
-      return MaintenanceAnswer(Maintain(request));
+      return MaintenanceAnswer(Maintain(request.operation, request.params));
   }
   return InvalidError("unknown request");
 }
@@ -125,36 +158,17 @@ Result<std::string> Api::Position(const CdcRequest& request) {
     if (!status.ok()) return WithNotFound(status.error(), request.task_id);
   }
   std::vector<TaskProgress> all;
-  CDC_ASSIGN_OR_RETURN(const std::vector<TaskStatus> tasks, tasks_->List());
+  CDC_ASSIGN_OR_RETURN(const std::vector<TaskStatus> tasks, tasks_->List(TaskDetail::kSummary));
   for (const TaskStatus& task : tasks) {
     if (!request.task_id.empty() && task.id != request.task_id) continue;
-    CDC_ASSIGN_OR_RETURN(TaskProgress progress, tasks_->Progress(task.id));
-    all.push_back(std::move(progress));
+    Result<TaskProgress> progress = tasks_->Progress(task.id);
+    if (progress.ok()) {
+      all.push_back(*std::move(progress));
+    } else if (progress.error().kind != ErrorKind::kNotFound) {  // not deleted meanwhile
+      return progress.error();
+    }
   }
-  return PositionAnswer(all, options_.limits.replicate_channel, options_.log);
-}
-
-Result<std::string> Api::Create(TaskSpec spec) {
-  CDC_ASSIGN_OR_RETURN(const std::vector<TaskStatus> tasks, tasks_->List());
-  for (const TaskStatus& task : tasks) {
-    if (!spec.id.empty() && task.id == spec.id) return CreatedAnswer(spec.id);
-  }
-  if (tasks.size() >= static_cast<size_t>(options_.max_task_num)) {
-    return FatalError(Format("the task num has reach the limit, {}", options_.max_task_num));
-  }
-  if (spec.id.empty()) spec.id = NewTaskId();
-  CDC_ASSIGN_OR_RETURN(const std::string id, tasks_->Create(std::move(spec)));
-  return CreatedAnswer(id);
-}
-
-// Never an error: what is wrong is told in the text.
-std::string Api::Maintain(const CdcRequest& request) {
-  if (request.operation != "set_log_level") return "unsupported operation: " + request.operation;
-  if (request.log_level.empty()) return "log_level is required";
-  Result<LogLevel> level = ParseLogLevel(request.log_level);
-  if (!level.ok()) return "parse log level failed: " + level.error().message;
-  SetLogLevel(*level);
-  return "set log level to " + LowerCase(request.log_level);
+  return PositionAnswer(all, options_.v1.limits.replicate_channel, options_.v1.log);
 }
 
 }  // namespace cdc

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "server/fake_tasks_test.h"
 
 namespace cdc {
 namespace {
@@ -15,79 +15,11 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-// Tasks in memory, with the rules of TaskService.
-class FakeTasks final : public TaskService {
- public:
-  Result<std::string> Create(TaskSpec spec) override {
-    if (create_error.has_value()) return *create_error;
-    TaskStatus status;
-    status.id = spec.id;
-    status.mode = TargetMode::kReplicate;
-    status.mode_reason = "the target is a standby";
-    status.request_json = spec.request_json;
-    status.state = TaskState::kRunning;
-    tasks.push_back(status);
-    return spec.id;
-  }
-  Result<std::vector<TaskStatus>> List() override {
-    if (list_error.has_value()) return *list_error;
-    return tasks;
-  }
-  Result<TaskStatus> Get(const std::string& id) override {
-    const TaskStatus* task = Find(id);
-    if (task == nullptr) return TaskNotFound(id);
-    return *task;
-  }
-  Status Rewind(const std::string& id, int64_t to_ms) override {
-    if (Find(id) == nullptr) return TaskNotFound(id);
-    rewound_to = to_ms;
-    return OkStatus();
-  }
-  Result<TaskProgress> Progress(const std::string& id) override {
-    if (Find(id) == nullptr) return TaskNotFound(id);
-    return progress;
-  }
-  Status Pause(const std::string& id) override {
-    TaskStatus* task = Find(id);
-    if (task == nullptr) return TaskNotFound(id);
-    if (task->state == TaskState::kPaused) return TaskHasPaused(id);
-    task->state = TaskState::kPaused;
-    return OkStatus();
-  }
-  Status Resume(const std::string& id, bool accept_source) override {
-    accepted_source = accept_source;
-    TaskStatus* task = Find(id);
-    if (task == nullptr) return TaskNotFound(id);
-    if (task->state == TaskState::kRunning) return TaskHasRunning(id);
-    task->state = TaskState::kRunning;
-    return OkStatus();
-  }
-  Status Delete(const std::string& id) override {
-    if (Find(id) == nullptr) return TaskNotFound(id);
-    std::erase_if(tasks, [&](const TaskStatus& t) { return t.id == id; });
-    return OkStatus();
-  }
-  void Stop() override {}
-
-  TaskStatus* Find(const std::string& id) {
-    for (TaskStatus& task : tasks) {
-      if (task.id == id) return &task;
-    }
-    return nullptr;
-  }
-  std::vector<TaskStatus> tasks;
-  bool accepted_source = false;
-  int64_t rewound_to = 0;
-  TaskProgress progress;
-  std::optional<Error> create_error;
-  std::optional<Error> list_error;
-};
-
 class ApiTest : public testing::Test {
  protected:
   HttpResponse Http(const std::string& method, const std::string& path,
                     const std::string& body = "") {
-    return api_.Handle({method, path, "", body});
+    return api_.Handle({method, path, "", body, "", ""});
   }
   json Cdc(const std::string& type, const json& data = json::object()) {
     const HttpResponse response =
@@ -105,7 +37,7 @@ class ApiTest : public testing::Test {
 
   FakeTasks tasks_;
   Metrics metrics_;
-  Api api_{{.limits = {}, .max_task_num = 3}, &tasks_, &metrics_};
+  Api api_{{}, &tasks_, &metrics_};
 };
 
 TEST_F(ApiTest, LifeOfATask) {
@@ -150,6 +82,7 @@ TEST_F(ApiTest, CreateGivesAnIdAndKeepsAnExistingOne) {
 }
 
 TEST_F(ApiTest, TaskLimit) {
+  tasks_.max_tasks = 3;
   for (const char* id : {"a", "b", "c"}) EXPECT_EQ(CreateTask(id)["code"], 200);
   EXPECT_EQ(CreateTask("d"),
             (json{{"code", 500},
@@ -177,6 +110,30 @@ TEST_F(ApiTest, OnlyPost) {
     EXPECT_EQ(json::parse(response.body),
               (json{{"code", 405}, {"message", "only support the POST method"}}));
   }
+}
+
+// For clients that ask for it: the body is what it always was.
+TEST_F(ApiTest, HttpStatusOnDemand) {
+  Api api({.v1 = {}, .http_status = true}, &tasks_, &metrics_);
+  const auto status = [&](const std::string& body) {
+    const HttpRequest request{"POST", "/cdc", "", body, "", ""};
+    const HttpResponse response = api.Handle(request);
+    EXPECT_EQ(response.body, api_.Handle(request).body);
+    return response.status;
+  };
+  const auto of = [&](const char* type, const json& data) {
+    return status(json{{"request_type", type}, {"request_data", data}}.dump());
+  };
+  EXPECT_EQ(status("{"), 400);
+  EXPECT_EQ(status(R"({"request_type":"fly"})"), 400);
+  EXPECT_EQ(of("list", json::object()), 200);
+  EXPECT_EQ(of("get", {{"task_id", 5}}), 400);
+  EXPECT_EQ(of("get", {{"task_id", "x"}}), 404);
+  CreateTask("t");
+  EXPECT_EQ(of("resume", {{"task_id", "t"}}), 409);
+  tasks_.change_error = RetryError("away", ErrorKind::kUnavailable);
+  EXPECT_EQ(of("pause", {{"task_id", "t"}}), 502);
+  EXPECT_EQ(api.Handle({"GET", "/cdc", "", "", "", ""}).status, 405);
 }
 
 TEST_F(ApiTest, OtherPaths) {
@@ -304,6 +261,7 @@ TEST_F(ApiTest, MetricsLiveAsLongAsTheirTask) {
   task.counters = {10, 2, 5, 4096, 1, 3, {{"ReplicateMessage", 7}}};
   Http("GET", "/cdc");
   Cdc("get", {{"task_id", "nobody"}});
+  api_.Handle({"GET", "/api/v1/tasks/nobody", "", "", "", ""});
   const HttpResponse response = Http("GET", "/metrics");
   EXPECT_THAT(response.content_type, HasSubstr("version=0.0.4"));
   for (const char* line : {
@@ -326,6 +284,10 @@ TEST_F(ApiTest, MetricsLiveAsLongAsTheirTask) {
            "milvus_cdc_request_total{request_status=\"invalid_method\",request_type=\"unknown\"} "
            "1\n",
            "milvus_cdc_request_latency_count{request_type=\"create\"} 1\n",
+           "milvus_cdc_http_requests_total{method=\"GET\",route=\"/api/v1/tasks/"
+           "{id}\",status=\"404\"} "
+           "1\n",
+           "milvus_cdc_http_request_seconds_count{method=\"POST\",route=\"/cdc\"} 2\n",
        }) {
     EXPECT_THAT(response.body, HasSubstr(line));
   }

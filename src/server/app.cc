@@ -18,8 +18,10 @@ class Tasks final : public TaskService {
 
   Status StartStored() { return manager_.StartStored(); }
 
-  Result<std::string> Create(TaskSpec spec) override { return manager_.Create(std::move(spec)); }
-  Result<std::vector<TaskStatus>> List() override { return manager_.List(); }
+  Result<CreatedTask> Create(TaskSpec spec) override { return manager_.Create(std::move(spec)); }
+  Result<TaskPlan> Plan(TaskSpec spec) override { return manager_.Plan(std::move(spec)); }
+  std::vector<Finding> Preflight(const TaskSpec* spec) override { return manager_.Preflight(spec); }
+  Result<std::vector<TaskStatus>> List(TaskDetail detail) override { return manager_.List(detail); }
   Result<TaskStatus> Get(const std::string& task) override { return manager_.Get(task); }
   Status Pause(const std::string& task) override { return manager_.Pause(task); }
   Status Resume(const std::string& task, bool accept_source) override {

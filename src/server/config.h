@@ -3,7 +3,9 @@
 // Every key of the existing Milvus-CDC is accepted, keys compared without regard to case. Keys
 // whose feature has no counterpart here (readChanLen, packer, batchMode, ...) are read, checked for
 // their type and otherwise without effect; keys that ask for something not yet supported are
-// refused by CheckSupported() with a message that says what to use instead.
+// refused by CheckSupported() with a message that says what to use instead. All keys are listed in
+// docs/operations/configuration.md. Each can be overridden by the environment: see
+// server/config_environment.h.
 //
 // Passwords in it are secrets: never log a ServerConfig as a whole.
 #pragma once
@@ -80,10 +82,26 @@ struct SourceConfig {
   LogKind log = LogKind::kRocksmq;
 };
 
+// Read, and without effect: calls are repeated until they succeed, with growing pauses.
 struct RetryConfig {
   int times = 17280;
   int initial_backoff_seconds = 1;
   int max_backoff_seconds = 10;
+};
+
+struct SecurityConfig {
+  std::string api_token;  // secret; what clients must send as bearer token; empty: nothing
+  // PEM files of the listener; empty: plain HTTP. See HttpTls in server/http_server.h.
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  std::string tls_client_ca_file;
+  bool insecure_listen = false;  // no warning about a listener that anybody can reach
+};
+
+struct HttpConfig {
+  int max_connections = 1000;
+  int max_body_bytes = 16 * 1024 * 1024;
+  int request_timeout_seconds = 120;
 };
 
 struct ServerConfig {
@@ -94,14 +112,18 @@ struct ServerConfig {
   std::string log_file;  // beside standard error; empty: none
   bool dry_run = false;
   std::string replicate_id;
+  bool http_status = false;  // POST /cdc answers with the HTTP status that the outcome deserves
+  SecurityConfig security;
+  HttpConfig http;
   RetryConfig retry;
   MetaStoreConfig meta_store;
   SourceConfig source;
 };
 
-// Reads a file. Errors: kInvalid, "file:line:column: what is wrong, and what to write instead".
+// Reads a file (an empty path: none), and the environment of the process over it. Errors: kInvalid,
+// "file:line:column: what is wrong, and what to write instead". ReadConfigFile tells all of them.
 Result<ServerConfig> LoadConfig(const std::string& path);
-// The same from text; `name` stands for the file in messages.
+// The same from text, without the environment; `name` stands for the file in messages.
 Result<ServerConfig> ParseConfig(const std::string& yaml, const std::string& name);
 
 // kUnsupported when the configuration asks for something this version cannot do.

@@ -53,13 +53,19 @@ replicateID: r1
 enableReverse: false
 reverseMilvus: {address: x}
 currentMilvus: {address: y}
+security:
+  apiToken: t0ken
+  insecureListen: true
+  tls: {certFile: /c.pem, keyFile: /k.pem, clientCaFile: /ca.pem}
+http: {maxConnections: 5, maxBodyBytes: 2048, requestTimeout: 9}
+compatibility: {httpStatus: true}
 retry: {retryTimes: 3, initBackOff: 2, maxBackOff: 9}
 packer: {timerInterval: 5000, maxCount: 10, maxMsgSize: 524288, memoryLimit: 4194304}
 metaStoreConfig:
   storeType: MySQL
   rootPath: cdc
   mysqlSourceUrl: root:root@tcp(127.0.0.1:3306)/milvuscdc?charset=utf8
-  etcdEndpoints: [a:1]
+  etcdEndpoints: []
   etcd:
     address: [m1:2379, m2:2379]
     rootPath: r
@@ -92,6 +98,7 @@ sourceConfig:
   readChanLen: 10
   channelNum: 16
   timeTickInterval: 250
+  retentionCheckInterval: 7
   defaultPartitionName: _default
   rocksmq:
     path: /data/rdb_data
@@ -104,6 +111,10 @@ sourceConfig:
     namespace: default
     authPlugin: org.x
     authParams: token:abc
+    library: /opt/libpulsar.so
+    tlsTrustCertsFilePath: /p.pem
+    tlsAllowInsecureConnection: true
+    tlsValidateHostname: false
   kafka:
     address: k:9092
     producer: {client.id: dc}
@@ -123,6 +134,15 @@ TEST(ConfigTest, EveryKeyIsRead) {
   EXPECT_EQ(c.log_file, "/tmp/x.log");
   EXPECT_TRUE(c.dry_run);
   EXPECT_EQ(c.replicate_id, "r1");
+  EXPECT_EQ(c.security.api_token, "t0ken");
+  EXPECT_TRUE(c.security.insecure_listen);
+  EXPECT_EQ(c.security.tls_cert_file, "/c.pem");
+  EXPECT_EQ(c.security.tls_key_file, "/k.pem");
+  EXPECT_EQ(c.security.tls_client_ca_file, "/ca.pem");
+  EXPECT_EQ(c.http.max_connections, 5);
+  EXPECT_EQ(c.http.max_body_bytes, 2048);
+  EXPECT_EQ(c.http.request_timeout_seconds, 9);
+  EXPECT_TRUE(c.http_status);
   EXPECT_EQ(c.retry.times, 3);
   EXPECT_EQ(c.retry.initial_backoff_seconds, 2);
   EXPECT_EQ(c.retry.max_backoff_seconds, 9);
@@ -145,6 +165,11 @@ TEST(ConfigTest, EveryKeyIsRead) {
   EXPECT_EQ(c.source.rocksmq_path, "/data/rdb_data");
   EXPECT_EQ(c.source.pulsar.address, "pulsar://localhost:6650");
   EXPECT_EQ(c.source.pulsar.web_port, 8080);
+  EXPECT_EQ(c.source.pulsar.library, "/opt/libpulsar.so");
+  EXPECT_EQ(c.source.pulsar.tls_trust_certs_path, "/p.pem");
+  EXPECT_TRUE(c.source.pulsar.tls_allow_insecure);
+  EXPECT_FALSE(c.source.pulsar.tls_validate_hostname);
+  EXPECT_EQ(c.source.retention_check_seconds, 7);
   EXPECT_EQ(c.source.kafka.consumer.at("client.id"), "cc");
   EXPECT_EQ(c.source.kafka.sasl_password, "kp");
   EXPECT_EQ(c.source.log, LogKind::kRocksmq);  // its path is given: it wins
@@ -160,19 +185,24 @@ TEST(ConfigTest, OlderSpellingsOfEtcd) {
   const ServerConfig c = Parse(
       "sourceConfig:\n  etcd: {address: [new:1], enableAuth: true}\n  etcdAddress: [old:1]\n"
       "  etcdRootPath: oldroot\n  etcdMetaSubPath: oldmeta\n"
-      "metaStoreConfig: {etcdEndpoints: [e:1]}\n");
+      "metaStoreConfig: {etcdEndpoints: [e:1], etcd: {address: [new:2], enableTLS: true}}\n");
   EXPECT_THAT(c.source.etcd.addresses, ElementsAre("old:1"));
   EXPECT_EQ(c.source.etcd.root_path, "oldroot");
   EXPECT_EQ(c.source.etcd.meta_sub_path, "oldmeta");
   EXPECT_FALSE(c.source.etcd.enable_auth);
   EXPECT_EQ(c.source.replicate_channel, "oldroot-replicate-msg");
   EXPECT_THAT(c.meta_store.etcd.addresses, ElementsAre("e:1"));
+  EXPECT_FALSE(c.meta_store.etcd.enable_tls);
 }
 
-TEST(ConfigTest, ZeroMeansTheDefaultWhereItDid) {
+TEST(ConfigTest, ZeroAndEmptyMeanTheDefaultWhereTheyDid) {
   const ServerConfig c = Parse(
       "retry: {retryTimes: 5, initBackOff: 0, maxBackOff: 2}\nmaxNameLength: 0\n"
-      "sourceConfig: {timeTickInterval: 0}\n");
+      "address: ''\nlogLevel: ''\n"
+      "sourceConfig: {timeTickInterval: 0, replicateChan: '', etcd: {rootPath: r}}\n");
+  EXPECT_EQ(c.address, "127.0.0.1:8444");
+  EXPECT_EQ(c.log_level, LogLevel::kInfo);
+  EXPECT_EQ(c.source.replicate_channel, "r-replicate-msg");
   EXPECT_EQ(c.retry.times, 17280);
   EXPECT_EQ(c.retry.max_backoff_seconds, 10);
   EXPECT_EQ(c.max_name_length, 256);
@@ -199,12 +229,12 @@ TEST(ConfigTest, MistakesAreNamedWithTheirPlace) {
       {"sourceConfig: 5\n", "'sourceConfig' must hold keys and values"},
       {"sourceConfig: [a]\n", "'sourceConfig' must hold keys and values"},
       {"- a\n", "the file must hold keys and values"},
-      {"address: a\nAddress: b\n", "cdc.yaml:2:1: key 'Address' is given twice"},
+      {"logFile: a\nLogfile: b\n", "cdc.yaml:2:1: key 'Logfile' is given twice"},
       {"address: [x\n", "not valid YAML"},
       {"a: b: c\n", "cdc.yaml:1:5: not valid YAML"},
       {"? [a]\n: b\n", "a key must be a word"},
       {"metaStoreConfig: {storeType: redis}\n",
-       "'metaStoreConfig.storeType' is 'redis'; use sqlite"},
+       "'metaStoreConfig.storeType' is 'redis'; use sqlite, etcd or mysql"},
       {"metaStoreConfig: {sqlite: {path: ''}}\n", "'metaStoreConfig.sqlite.path' is empty"},
       {"sourceConfig: {rocksmq: {path: ''}}\n", "'sourceConfig.rocksmq.path' is empty"},
       {"sourceConfig: {etcd: {tlsMinVersion: '2'}}\n", "must be \"1.0\", \"1.1\""},
@@ -213,6 +243,23 @@ TEST(ConfigTest, MistakesAreNamedWithTheirPlace) {
       {"sourceConfig: {kafka: {producer: [a]}}\n", "must hold keys and texts"},
       {"sourceConfig: {pulsar: {tenant: ''}}\n", "'sourceConfig.pulsar.tenant' is empty"},
       {"logLevel: loud\n", "'logLevel' is 'loud'; use debug, info, warn or error"},
+      {"address: here\n", "cdc.yaml:1:10: 'address' is 'here', not host:port"},
+      {"security: {apitokens: x}\n", "unknown key 'security.apitokens'; did you mean 'apiToken'?"},
+      {"security: {apiToken: ''}\n", "'security.apiToken' is empty; give it a value"},
+      {"security:\n  apiToken:\n", "'security.apiToken' is empty"},
+      {"security: {apiToken: 'a b'}\n", "must be visible ASCII characters without spaces"},
+      {"security: {tls: {certfile: ''}}\n", "'security.tls.certFile' is empty"},
+      {"security: {tls: {cert: x}}\n", "unknown key 'security.tls.cert'; did you mean 'certFile'?"},
+      {"http: {maxConnection: 1}\n", "did you mean 'maxConnections'?"},
+      {"http: {maxConnections: 0}\n", "must be between 1 and 1000000"},
+      {"compatibility: {httpstatuses: true}\n", "did you mean 'httpStatus'?"},
+      {"retry: {retrytime: 1}\n", "unknown key 'retry.retrytime'; did you mean 'retryTimes'?"},
+      {"packer: {maxcounts: 1}\n", "unknown key 'packer.maxcounts'; did you mean 'maxCount'?"},
+      {"metaStoreConfig: {rootPaht: x}\n", "did you mean 'rootPath'?"},
+      {"metaStoreConfig: {etcd: {adress: x}}\n", "unknown key 'metaStoreConfig.etcd.adress'"},
+      {"metaStoreConfig: {sqlite: {file: x}}\n", "unknown key 'metaStoreConfig.sqlite.file'"},
+      {"sourceConfig: {pulsar: {tenants: x}}\n", "did you mean 'tenant'?"},
+      {"sourceConfig: {kafka: {saslUser: x}}\n", "did you mean 'saslUsername'?"},
   };
   for (const auto& c : cases) {
     EXPECT_THAT(ParseError(c.yaml), HasSubstr(c.message)) << c.yaml;
@@ -224,8 +271,6 @@ TEST(ConfigTest, WhatIsNotSupportedYetIsRefusedWhereItIsAskedFor) {
     const char* yaml;
     const char* message;
   } cases[] = {
-      {"metaStoreConfig: {storeType: etcd}\n", "storeType: etcd is not supported yet; use sqlite"},
-      {"metaStoreConfig: {storeType: mysql}\n", "storeType: mysql is not supported yet"},
       {"dryRun: true\n", "dryRun"},
       {"replicateID: x\n", "replicateID"},
   };
@@ -236,6 +281,8 @@ TEST(ConfigTest, WhatIsNotSupportedYetIsRefusedWhereItIsAskedFor) {
     EXPECT_THAT(status.error().message, HasSubstr(c.message));
   }
   EXPECT_TRUE(CheckSupported(Parse("sourceConfig: {kafka: {address: ''}}\n")).ok());
+  EXPECT_TRUE(CheckSupported(Parse("metaStoreConfig: {storeType: etcd}\n")).ok());
+  EXPECT_TRUE(CheckSupported(Parse("metaStoreConfig: {storeType: mysql}\n")).ok());
 }
 
 TEST(ConfigTest, FilesThatCannotBeReadAreNamed) {

@@ -1,334 +1,115 @@
 #include "server/http_server.h"
 
 #include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <charconv>
-#include <condition_variable>
-#include <deque>
-#include <list>
-#include <mutex>
-#include <optional>
-#include <set>
 #include <thread>
-#include <vector>
 
 #include "base/format.h"
 #include "base/log.h"
+#include "server/http_session_impl.h"
+#include "server/http_tls_impl.h"
 
 namespace cdc {
 namespace {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-namespace http = boost::beast::http;
 using tcp = asio::ip::tcp;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAnswerGrace{500};  // for answers on their way when stopping
-
-std::string ErrorBody(int code, const std::string& message) {
-  return Format("{\"code\":{},\"message\":\"{}\"}", code, message);
-}
-
-// Threads that run handlers, with a bounded queue.
-class HandlerPool {
- public:
-  HandlerPool(int threads, size_t max_queued) : max_queued_(max_queued) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
-  }
-  ~HandlerPool() { Stop(); }
-
-  // False: full.
-  bool Submit(std::function<void()> job) {
-    {
-      std::lock_guard lock(mutex_);
-      if (stopped_ || jobs_.size() >= max_queued_) return false;
-      jobs_.push_back(std::move(job));
-    }
-    wake_.notify_one();
-    return true;
-  }
-
-  // Returns once what runs has returned; hands back what was waiting, unrun.
-  std::deque<std::function<void()>> Stop() {
-    std::deque<std::function<void()>> dropped;
-    {
-      std::lock_guard lock(mutex_);
-      stopped_ = true;
-      dropped.swap(jobs_);
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) {
-      if (thread.joinable()) thread.join();
-    }
-    return dropped;
-  }
-
- private:
-  void Loop() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      wake_.wait(lock, [&] { return stopped_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      std::function<void()> job = std::move(jobs_.front());
-      jobs_.pop_front();
-      lock.unlock();
-      job();
-      job = nullptr;
-      lock.lock();
-    }
-  }
-
-  const size_t max_queued_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;
-  bool stopped_ = false;
-  std::vector<std::thread> threads_;
-};
+constexpr size_t kRefusals = 64;           // connections beyond the limit that are told so
 
 }  // namespace
 
 class HttpServer::Impl {
  public:
   Impl(const HttpOptions& options, HttpHandler handler)
-      : options_(options),
-        handler_(std::move(handler)),
-        work_(io_.get_executor()),
-        acceptor_(io_),
-        retry_timer_(io_),
-        grace_timer_(io_),
-        pool_(options.handler_threads, options.max_queued_requests) {}
+      : shared_(options, std::move(handler)),
+        work_(shared_.io.get_executor()),
+        acceptor_(shared_.io),
+        retry_timer_(shared_.io),
+        grace_timer_(shared_.io) {
+    shared_.session_ended = [this] {
+      if (pool_done_ && shared_.sessions.empty()) grace_timer_.cancel();
+    };
+  }
 
   Status Listen();
   void Run() {
     Accept();
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] { shared_.io.run(); });
   }
   uint16_t port() const { return port_; }
   void Stop();
 
  private:
-  class Session;
   void Accept();
-  void Forget(Session* session);
+  void Take(tcp::socket socket);
   void BeginStop();
   void EndStop();
-  HttpResponse Handle(const HttpRequest& request) noexcept;
 
-  const HttpOptions options_;
-  const HttpHandler handler_;
-  asio::io_context io_{1};
+  HttpShared shared_;
+  std::unique_ptr<asio::ssl::context> tls_;  // null: plain TCP
   // Keeps the I/O thread until EndStop, for answers of handlers still running.
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   tcp::acceptor acceptor_;
   asio::steady_timer retry_timer_;
   asio::steady_timer grace_timer_;
   uint16_t port_ = 0;
-  // Below: on the I/O thread only.
-  std::set<Session*> sessions_;
-  bool stopping_ = false;
+  // On the I/O thread.
+  bool full_ = false;
   bool pool_done_ = false;  // no handler runs any more
-  // Above.
   std::thread thread_;
-  HandlerPool pool_;
 };
-
-// One connection. Lives as long as an operation of it is under way. On the I/O thread.
-class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
- public:
-  Session(Impl* server, tcp::socket socket) : server_(server), stream_(std::move(socket)) {
-    server_->sessions_.insert(this);
-  }
-  ~Session() { server_->Forget(this); }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
-
-  void ReadHead() {
-    parser_.emplace();
-    parser_->body_limit(server_->options_.max_body_bytes);
-    parser_->header_limit(static_cast<uint32_t>(server_->options_.max_header_bytes));
-    waiting_ = true;
-    stream_.expires_after(milliseconds(server_->options_.idle_timeout_ms));
-    http::async_read_header(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](beast::error_code error, size_t) { self->OnHead(error); });
-  }
-
-  // Nothing was asked on this connection, or the answer was given: it can be closed at any time.
-  bool waiting() const { return waiting_; }
-  void Close() {
-    beast::error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
-    stream_.close();
-  }
-
- private:
-  void OnHead(beast::error_code error) {
-    if (error) return OnReadError(error);
-    stream_.expires_after(milliseconds(server_->options_.body_timeout_ms));
-    if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) return Continue();
-    ReadBody();
-  }
-
-  void Continue() {
-    static const std::string kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    asio::async_write(stream_, asio::buffer(kContinue),
-                      [self = shared_from_this()](beast::error_code error, size_t) {
-                        if (!error) self->ReadBody();
-                      });
-  }
-
-  void ReadBody() {
-    http::async_read(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](beast::error_code error, size_t) { self->OnBody(error); });
-  }
-
-  void OnReadError(beast::error_code error) {
-    if (error == http::error::body_limit) {
-      return AnswerAndClose(
-          413, Format("the request is larger than {} bytes", server_->options_.max_body_bytes));
-    }
-    if (error == http::error::header_limit) {
-      return AnswerAndClose(431, "the head of the request is too large");
-    }
-    const bool gone = error == http::error::end_of_stream || error == beast::error::timeout ||
-                      error.category() == asio::error::get_system_category() ||
-                      error.category() == asio::error::get_misc_category() ||
-                      error == http::error::partial_message;
-    if (!gone) AnswerAndClose(400, "this is not an HTTP request");
-  }
-
-  void OnBody(beast::error_code error) {
-    if (error) return OnReadError(error);
-    waiting_ = false;
-    http::request<http::string_body> message = parser_->release();
-    const bool keep = message.keep_alive();
-    head_ = message.method() == http::verb::head;
-    auto request = std::make_shared<HttpRequest>();
-    request->method = std::string(message.method_string());
-    const std::string target(message.target());
-    const size_t mark = target.find('?');
-    request->path = target.substr(0, mark);
-    if (mark != std::string::npos) request->query = target.substr(mark + 1);
-    request->body = std::move(message.body());
-    stream_.expires_never();  // the handler takes the time it takes
-    const bool taken =
-        !server_->stopping_ && server_->pool_.Submit([server = server_, request, keep,
-                                                      self = shared_from_this()]() mutable {
-          // The session may be used on the I/O thread only: it goes back there whatever happens.
-          HttpResponse response = server->Handle(*request);
-          asio::post(server->io_, [self = std::move(self), response = std::move(response), keep] {
-            self->Answer(response, keep);
-          });
-        });
-    if (!taken) AnswerAndClose(503, "the server has too many requests waiting; try again");
-  }
-
-  void AnswerAndClose(int status, const std::string& text) {
-    Answer({status, "application/json", ErrorBody(status, text)}, false);
-  }
-
-  void Answer(const HttpResponse& response, bool keep) {
-    keep = keep && !server_->stopping_;
-    auto& out = response_.emplace();
-    out.version(11);
-    out.result(static_cast<unsigned>(response.status));
-    out.set(http::field::content_type, response.content_type);
-    out.keep_alive(keep);
-    out.content_length(response.body.size());
-    if (!head_) out.body() = response.body;
-    stream_.expires_after(milliseconds(server_->options_.write_timeout_ms));
-    http::async_write(stream_, out,
-                      [self = shared_from_this(), keep](beast::error_code error, size_t) {
-                        self->OnWritten(error, keep);
-                      });
-  }
-
-  void OnWritten(beast::error_code error, bool keep) {
-    if (error) return;
-    if (keep && !server_->stopping_) return ReadHead();
-    // Reads what the client still sends, so that closing does not destroy the answer on its way.
-    beast::error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    waiting_ = true;
-    stream_.expires_after(std::chrono::seconds(2));
-    Swallow();
-  }
-
-  void Swallow() {
-    buffer_.clear();
-    if (server_->stopping_) return;
-    stream_.async_read_some(buffer_.prepare(65536),
-                            [self = shared_from_this()](beast::error_code error, size_t) {
-                              if (!error) self->Swallow();
-                            });
-  }
-
-  Impl* const server_;
-  beast::tcp_stream stream_;
-  beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::string_body>> parser_;
-  std::optional<http::response<http::string_body>> response_;
-  bool waiting_ = true;
-  bool head_ = false;
-};
-
-HttpResponse HttpServer::Impl::Handle(const HttpRequest& request) noexcept {
-  try {
-    return handler_(request);
-  } catch (const std::exception& e) {
-    LogError("a request for {} ended in an exception: {}", request.path, e.what());
-  } catch (...) {
-    LogError("a request for {} ended in an exception", request.path);
-  }
-  return {500, "application/json", ErrorBody(500, "internal error; the server's log says more")};
-}
 
 void HttpServer::Impl::Accept() {
   acceptor_.async_accept([this](beast::error_code error, tcp::socket socket) {
-    if (stopping_) return;
+    if (shared_.stopping) return;
     if (error) {
       // Out of file handles, most likely: wait for some to come free.
       LogWarn("cannot accept an HTTP connection: {}", error.message());
       retry_timer_.expires_after(milliseconds(100));
       retry_timer_.async_wait([this](beast::error_code stopped) {
-        if (!stopped && !stopping_) Accept();
+        if (!stopped && !shared_.stopping) Accept();
       });
       return;
     }
-    beast::error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    std::make_shared<Session>(this, std::move(socket))->ReadHead();
+    Take(std::move(socket));
     Accept();
   });
 }
 
-void HttpServer::Impl::Forget(Session* session) {
-  sessions_.erase(session);
-  if (stopping_ && pool_done_ && sessions_.empty()) grace_timer_.cancel();
+void HttpServer::Impl::Take(tcp::socket socket) {
+  beast::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  const size_t max = shared_.options.max_connections;
+  const bool full = shared_.sessions.size() - shared_.refused >= max;
+  if (full && !full_) {
+    LogWarn("{} HTTP connections are open: more are refused (http.maxConnections)", max);
+  }
+  full_ = full;
+  if (!full) return HttpSession::Serve(&shared_, std::move(socket), tls_.get());
+  if (tls_ != nullptr || shared_.refused >= kRefusals) return;  // closed
+  HttpSession::Refuse(&shared_, std::move(socket));
 }
 
 Status HttpServer::Impl::Listen() {
+  CDC_ASSIGN_OR_RETURN(tls_, MakeTlsContext(shared_.options.tls));
   std::string host;
   uint16_t port = 0;
-  CDC_RETURN_IF_ERROR(SplitAddress(options_.address, &host, &port));
+  CDC_RETURN_IF_ERROR(SplitAddress(shared_.options.address, &host, &port));
   const auto fail = [&](const std::string& why) {
     return InvalidError(
         Format("cannot listen on {}: {}; set 'address' in the configuration to a "
                "free host:port",
-               options_.address, why));
+               shared_.options.address, why));
   };
   beast::error_code error;
   if (host.empty()) host = "::";
-  tcp::resolver resolver(io_);
+  tcp::resolver resolver(shared_.io);
   const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive, error);
   if (error || found.empty()) return fail("unknown host");
   const auto bind = [&](const tcp::endpoint& endpoint) {
@@ -355,11 +136,11 @@ Status HttpServer::Impl::Listen() {
 }
 
 void HttpServer::Impl::BeginStop() {
-  stopping_ = true;
+  shared_.stopping = true;
   beast::error_code ignored;
   acceptor_.close(ignored);
   retry_timer_.cancel();
-  for (Session* session : sessions_) {
+  for (HttpSession* session : shared_.sessions) {
     if (session->waiting()) session->Close();
   }
 }
@@ -367,18 +148,18 @@ void HttpServer::Impl::BeginStop() {
 void HttpServer::Impl::EndStop() {
   pool_done_ = true;
   work_.reset();
-  if (sessions_.empty()) return;
+  if (shared_.sessions.empty()) return;
   grace_timer_.expires_after(kAnswerGrace);
   grace_timer_.async_wait([this](beast::error_code) {
-    for (Session* session : sessions_) session->Close();
+    for (HttpSession* session : shared_.sessions) session->Close();
   });
 }
 
 void HttpServer::Impl::Stop() {
   if (!thread_.joinable()) return;
-  asio::post(io_, [this] { BeginStop(); });
+  asio::post(shared_.io, [this] { BeginStop(); });
   // Requests that never got a thread end with their sessions, which die on the I/O thread only.
-  asio::post(io_, [this, dropped = pool_.Stop()]() mutable {
+  asio::post(shared_.io, [this, dropped = shared_.pool.Stop()]() mutable {
     dropped.clear();
     EndStop();
   });

@@ -1,19 +1,16 @@
 #include "server/http_server.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <future>
 #include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include "server/http_client_for_tests.h"
 
 namespace cdc {
 namespace {
@@ -21,72 +18,10 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// A blocking client socket.
-class Client {
- public:
-  explicit Client(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in to = {};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connected_ = connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0;
-    timeval limit = {10, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-  }
-  ~Client() { close(fd_); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  bool connected() const { return connected_; }
-  void Send(const std::string& text) {
-    size_t sent = 0;
-    while (sent < text.size()) {
-      const ssize_t n = send(fd_, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) return;
-      sent += static_cast<size_t>(n);
-    }
-  }
-  // One answer with its body; empty when the connection ended instead.
-  std::string Receive() {
-    size_t head = std::string::npos;
-    while ((head = data_.find("\r\n\r\n")) == std::string::npos) {
-      if (!More()) return Take(data_.size());
-    }
-    size_t length = 0;
-    const size_t field = data_.find("Content-Length: ");
-    if (field < head) length = std::stoul(data_.substr(field + 16));
-    if (data_.find("100 Continue") < head) length = 0;
-    while (data_.size() < head + 4 + length && More()) {
-    }
-    return Take(head + 4 + length);
-  }
-  // Waits for the server to close; false when it says something or lets the wait run out.
-  bool Closed() {
-    char byte = 0;
-    const ssize_t n = recv(fd_, &byte, 1, 0);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
-  }
-
- private:
-  bool More() {
-    char buffer[65536];
-    const ssize_t n = recv(fd_, buffer, sizeof(buffer), 0);
-    if (n <= 0) return false;
-    data_.append(buffer, static_cast<size_t>(n));
-    return true;
-  }
-  std::string Take(size_t n) {
-    std::string taken = data_.substr(0, n);
-    data_.erase(0, n);
-    return taken;
-  }
-  int fd_;
-  bool connected_ = false;
-  std::string data_;
-};
+using Client = HttpTestClient;
 
 HttpResponse Echo(const HttpRequest& r) {
-  return {200, "text/plain", r.method + " " + r.path + " [" + r.query + "] " + r.body};
+  return {200, "text/plain", r.method + " " + r.path + " [" + r.query + "] " + r.body, {}};
 }
 
 std::unique_ptr<HttpServer> Start(HttpHandler handler, HttpOptions options = {}) {
@@ -96,16 +31,11 @@ std::unique_ptr<HttpServer> Start(HttpHandler handler, HttpOptions options = {})
   return server.ok() ? *std::move(server) : nullptr;
 }
 
-std::string Post(const std::string& body, const std::string& extra = "") {
-  return "POST /cdc?x=1 HTTP/1.1\r\nHost: a\r\n" + extra +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
 TEST(HttpServerTest, AnswersAndKeepsTheConnection) {
   auto server = Start(Echo);
   Client client(server->port());
   for (const char* body : {"one", "", "three"}) {
-    client.Send(Post(body));
+    client.Send(PostRequest(body));
     const std::string answer = client.Receive();
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
     EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain\r\n"));
@@ -116,14 +46,14 @@ TEST(HttpServerTest, AnswersAndKeepsTheConnection) {
 TEST(HttpServerTest, ServesPipelinedRequestsInOrder) {
   auto server = Start(Echo);
   Client client(server->port());
-  client.Send(Post("1") + Post("2") + Post("3"));
+  client.Send(PostRequest("1") + PostRequest("2") + PostRequest("3"));
   for (const char* body : {"1", "2", "3"}) EXPECT_THAT(client.Receive(), testing::EndsWith(body));
 }
 
 TEST(HttpServerTest, ClosesWhenAsked) {
   auto server = Start(Echo);
   Client client(server->port());
-  client.Send(Post("x", "Connection: close\r\n"));
+  client.Send(PostRequest("x", "Connection: close\r\n"));
   EXPECT_THAT(client.Receive(), testing::EndsWith("x"));
   EXPECT_TRUE(client.Closed());
 }
@@ -151,10 +81,10 @@ TEST(HttpServerTest, BodyLimit) {
   options.max_body_bytes = 1000;
   auto server = Start(Echo, options);
   Client fits(server->port());
-  fits.Send(Post(std::string(1000, 'x')));
+  fits.Send(PostRequest(std::string(1000, 'x')));
   EXPECT_THAT(fits.Receive(), StartsWith("HTTP/1.1 200"));
   Client announced(server->port());
-  announced.Send(Post(std::string(1001, 'x')));
+  announced.Send(PostRequest(std::string(1001, 'x')));
   EXPECT_THAT(announced.Receive(), StartsWith("HTTP/1.1 413"));
   Client chunked(server->port());
   chunked.Send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
@@ -167,7 +97,7 @@ TEST(HttpServerTest, SixteenMebibytesFitByDefault) {
     return HttpResponse{200, "text/plain", std::to_string(r.body.size())};
   });
   Client client(server->port());
-  client.Send(Post(std::string(16 << 20, 'x')));
+  client.Send(PostRequest(std::string(16 << 20, 'x')));
   EXPECT_THAT(client.Receive(), testing::EndsWith("16777216"));
   Client larger(server->port());
   larger.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777217\r\n\r\n");
@@ -192,7 +122,7 @@ TEST(HttpServerTest, HandlerThatThrowsIsAnswered500) {
   auto server = Start([](const HttpRequest&) -> HttpResponse { throw std::runtime_error("boom"); });
   Client client(server->port());
   for (int i = 0; i < 2; ++i) {
-    client.Send(Post("x"));
+    client.Send(PostRequest("x"));
     const std::string answer = client.Receive();
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 500"));
     EXPECT_EQ(answer.find("boom"), std::string::npos);
@@ -210,13 +140,14 @@ TEST(HttpServerTest, IdleConnectionsDoNotStarveRequests) {
     if (i % 2 == 0) idle.back()->Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
   }
   Client client(server->port());
-  client.Send(Post("now"));
+  client.Send(PostRequest("now"));
   EXPECT_THAT(client.Receive(), testing::EndsWith("now"));
 }
 
 TEST(HttpServerTest, SlowClientsAreGivenUp) {
   HttpOptions options;
   options.idle_timeout_ms = 50;
+  options.head_timeout_ms = 50;
   options.body_timeout_ms = 50;
   auto server = Start(Echo, options);
   for (const char* text :
@@ -225,6 +156,52 @@ TEST(HttpServerTest, SlowClientsAreGivenUp) {
     client.Send(text);
     EXPECT_TRUE(client.Closed()) << text;
   }
+}
+
+TEST(HttpServerTest, FieldsReachTheHandlerAndTheClient) {
+  auto server = Start([](const HttpRequest& r) {
+    HttpResponse response{201, r.content_type, r.authorization, {}};
+    response.headers = {{"Location", "/api/v1/tasks/t"},
+                        {"WWW-Authenticate", "Bearer"},
+                        {"X-Split", "a\r\nX-Injected: b"}};
+    return response;
+  });
+  Client client(server->port());
+  client.Send(PostRequest(
+      "x", "authorization: Bearer abc\r\nContent-Type: application/json; charset=utf-8\r\n"));
+  const std::string answer = client.Receive();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 201 Created\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: application/json; charset=utf-8\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Location: /api/v1/tasks/t\r\n"));
+  EXPECT_THAT(answer, HasSubstr("WWW-Authenticate: Bearer\r\n"));
+  EXPECT_THAT(answer, testing::Not(HasSubstr("Injected")));
+  EXPECT_THAT(answer, testing::EndsWith("\r\n\r\nBearer abc"));
+}
+
+TEST(HttpServerTest, NoContentHasNoBody) {
+  auto server = Start([](const HttpRequest& r) {
+    return r.method == "DELETE" ? HttpResponse{204, "application/json", "never sent", {}} : Echo(r);
+  });
+  Client client(server->port());
+  client.Send("DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n" + PostRequest("next"));
+  const std::string answer = client.Receive();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 204 No Content\r\n"));
+  EXPECT_THAT(answer, testing::Not(HasSubstr("Content-")));
+  EXPECT_THAT(client.Receive(), testing::EndsWith("] next"));
+}
+
+TEST(HttpServerTest, OlderClientsMayKeepTheConnection) {
+  auto server = Start(Echo);
+  Client client(server->port());
+  for (int i = 0; i < 2; ++i) {
+    client.Send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const std::string answer = client.Receive();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.0 200"));
+    EXPECT_THAT(answer, HasSubstr("Connection: keep-alive\r\n"));
+  }
+  client.Send("GET /a HTTP/1.0\r\n\r\n");
+  EXPECT_THAT(client.Receive(), StartsWith("HTTP/1.0 200"));
+  EXPECT_TRUE(client.Closed());
 }
 
 TEST(HttpServerTest, FullQueueIsAnswered503) {
@@ -242,12 +219,12 @@ TEST(HttpServerTest, FullQueueIsAnswered503) {
       },
       options);
   Client running(server->port());
-  running.Send(Post("running"));
+  running.Send(PostRequest("running"));
   entered.get_future().wait();
   // One of these two takes the queue's place, the other is refused, whichever arrives first.
   Client a(server->port()), b(server->port());
-  a.Send(Post("a"));
-  b.Send(Post("b"));
+  a.Send(PostRequest("a"));
+  b.Send(PostRequest("b"));
   std::promise<std::string> answer_a;
   std::thread reader([&] { answer_a.set_value(a.Receive()); });
   std::thread releaser;
@@ -280,7 +257,7 @@ TEST(HttpServerTest, StopsWithinASecondAndLetsTheAnswerOut) {
   for (int i = 0; i < 20; ++i) idle.push_back(std::make_unique<Client>(server->port()));
   idle[0]->Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
   Client busy(server->port());
-  busy.Send(Post("last"));
+  busy.Send(PostRequest("last"));
   entered.get_future().wait();
   std::thread stopper([&] { server->Stop(); });
   EXPECT_TRUE(idle[1]->Closed());  // at once, although a handler still runs
@@ -340,7 +317,7 @@ TEST(HttpServerTest, EveryInterface) {
   Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, Echo);
   ASSERT_TRUE(server.ok()) << server.error().message;
   Client client((*server)->port());
-  client.Send(Post("x"));
+  client.Send(PostRequest("x"));
   EXPECT_THAT(client.Receive(), testing::EndsWith("x"));
 }
 

@@ -3,12 +3,32 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
+#include "base/format.h"
 #include "server/nearest.h"
 
 namespace cdc {
 
 using nlohmann::json;
+
+Result<json> ParseJsonObject(const std::string& body) {
+  constexpr int kMaxDepth = 32;  // more has no request: the rest would cost time and memory
+  json root;
+  try {
+    root = json::parse(body, [](int depth, json::parse_event_t, json&) {
+      if (depth > kMaxDepth) throw std::length_error("nested too deeply");
+      return true;
+    });
+  } catch (const json::parse_error& e) {
+    // Its text repeats the input around the mistake, which may be a password: only the place.
+    return InvalidError(Format("the body is not valid JSON at byte {}", e.byte));
+  } catch (const std::exception&) {
+    return InvalidError("the body holds a number that is too large, or is nested too deeply");
+  }
+  if (!root.is_object()) return InvalidError("the body must be a JSON object");
+  return root;
+}
 
 JsonFields::JsonFields(const json& value, std::string path, FieldErrors* errors)
     : path_(std::move(path)), errors_(errors) {

@@ -1,5 +1,5 @@
 // One JSON object of a request, read key by key with types and leftovers checked. Private to the
-// request parser. Keys are compared without regard to case; null counts as absent.
+// parsers of requests. Keys are compared without regard to case; null counts as absent.
 //
 // Errors are collected in FieldErrors: the first wrong type and the first unknown key. None of the
 // messages repeats a value. One thread.
@@ -10,7 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
+
 namespace cdc {
+
+// A body as JSON. kInvalid: it is none, is nested too deeply, or is no object; the message repeats
+// nothing of it.
+Result<nlohmann::json> ParseJsonObject(const std::string& body);
 
 struct FieldErrors {
   std::string wrong_type;   // empty: none

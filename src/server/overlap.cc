@@ -47,8 +47,8 @@ Status ResolveOverlap(const std::vector<Selection>& existing, Selection* fresh) 
     }
   }
   if (!duplicates.empty()) {
-    return InvalidError("the collection name is duplicate with existing task, [" + duplicates +
-                        "]");
+    return FatalError("the collection name is duplicate with existing task, [" + duplicates + "]",
+                      ErrorKind::kConflict);
   }
   fresh->excludes = std::move(excludes);
   return OkStatus();

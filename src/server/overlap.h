@@ -13,7 +13,7 @@
 namespace cdc {
 
 // `existing`: the selections of all other tasks on the same target. Adds excludes to `fresh`, or
-// answers kInvalid: "the collection name is duplicate with existing task, [db.collection ...]".
+// answers kConflict: "the collection name is duplicate with existing task, [db.collection ...]".
 Status ResolveOverlap(const std::vector<Selection>& existing, Selection* fresh);
 
 }  // namespace cdc

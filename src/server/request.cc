@@ -1,11 +1,11 @@
 #include "server/request.h"
 
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "base/format.h"
 #include "server/json_fields.h"
 #include "server/nearest.h"
+#include "server/problem.h"
 #include "server/request_create.h"
 
 namespace cdc {
@@ -13,23 +13,13 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMaxDepth = 32;
-
 constexpr RequestType kTypes[] = {
     RequestType::kCreate, RequestType::kDelete, RequestType::kPause,    RequestType::kResume,
     RequestType::kGet,    RequestType::kList,   RequestType::kPosition, RequestType::kMaintenance,
 };
 
 RequestFailure Unmarshal(const std::string& why) {
-  return {500, "fail to unmarshal the request, error: " + why, "unknown", "unmarshal_error"};
-}
-
-// Parses, and gives up at a depth that no request has: the rest would cost time and memory.
-json ParseShallow(const std::string& body) {
-  return json::parse(body, [](int depth, json::parse_event_t, json&) {
-    if (depth > kMaxDepth) throw std::length_error("nested too deeply");
-    return true;
-  });
+  return {500, "fail to unmarshal the request, error: " + why, "unknown", "unmarshal_error", 400};
 }
 
 RequestFailure UnknownType(const std::string& name) {
@@ -60,9 +50,9 @@ void ReadData(const json& data, CdcRequest* request, CreateFields* fields, Field
       break;
     case RequestType::kMaintenance: {
       section.Text("operation", &request->operation);
-      JsonFields params = section.Section("params");
-      params.Text("log_level", &request->log_level);
-      return;  // parameters of other operations: answered as unsupported, not as unknown
+      // Whatever is wrong with the parameters of an operation is told in the answer's text.
+      if (const json* params = section.Object("params")) request->params = params->dump();
+      break;
     }
     case RequestType::kResume:
       section.Text("task_id", &request->task_id);
@@ -111,6 +101,7 @@ RequestFailure HandlingFailure(RequestType type, const Error& error) {
     case ErrorKind::kInvalid:
     case ErrorKind::kNotFound:
     case ErrorKind::kAlreadyExists:
+    case ErrorKind::kConflict:
     case ErrorKind::kNotStandby:
     case ErrorKind::kStandby:
     case ErrorKind::kUnsupported:
@@ -120,24 +111,16 @@ RequestFailure HandlingFailure(RequestType type, const Error& error) {
       break;
   }
   return {code, Format("fail to handle the {} request, error: {}", ToString(type), error.message),
-          ToString(type), "fail"};
+          ToString(type), "fail", ClassOf(error).status};
 }
 
 std::variant<CdcRequest, RequestFailure> ParseRequest(const std::string& body,
                                                       const RequestLimits& limits) {
-  json root;
-  try {
-    root = ParseShallow(body);
-  } catch (const json::parse_error& e) {
-    // Its text repeats the input around the mistake, which may be a password: only the place.
-    return Unmarshal(Format("the body is not valid JSON at byte {}", e.byte));
-  } catch (const std::exception&) {
-    return Unmarshal("the body holds a number that is too large, or is nested too deeply");
-  }
+  const Result<json> root = ParseJsonObject(body);
+  if (!root.ok()) return Unmarshal(root.error().message);
   FieldErrors errors;
-  if (!root.is_object()) return Unmarshal("the body must be a JSON object");
   std::string type_name;
-  JsonFields envelope(root, "", &errors);
+  JsonFields envelope(*root, "", &errors);
   envelope.Text("request_type", &type_name);
   const json* data = envelope.Object("request_data");
   envelope.Finish();
@@ -157,7 +140,7 @@ std::variant<CdcRequest, RequestFailure> ParseRequest(const std::string& body,
   if (!errors.wrong_type.empty()) {
     return RequestFailure{
         500, Format("fail to decode the {} request, error: {}", type_name, errors.wrong_type),
-        type_name, "fail"};
+        type_name, "fail", 400};
   }
   if (!errors.unknown_key.empty()) {
     return HandlingFailure(request.type, InvalidError(errors.unknown_key));
@@ -171,6 +154,15 @@ std::variant<CdcRequest, RequestFailure> ParseRequest(const std::string& body,
     return HandlingFailure(request.type, InvalidError("task_id is empty"));
   }
   return request;
+}
+
+Result<TaskSpec> ParseTaskRequest(const std::string& body, const RequestLimits& limits) {
+  CDC_ASSIGN_OR_RETURN(const json data, ParseJsonObject(body));
+  FieldErrors errors;
+  const CreateFields fields = ReadCreate(data, &errors);
+  if (!errors.wrong_type.empty()) return InvalidError(errors.wrong_type);
+  if (!errors.unknown_key.empty()) return InvalidError(errors.unknown_key);
+  return ValidateCreate(fields, limits);
 }
 
 }  // namespace cdc

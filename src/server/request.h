@@ -1,4 +1,5 @@
-// Requests to POST /cdc: parsing and validation. Pure functions, any thread.
+// Requests to POST /cdc, and the create request of /api/v1: parsing and validation. Pure functions,
+// any thread.
 //
 // Format, defaults and messages are those of the existing Milvus-CDC, with these differences:
 //  - several collections and databases per task, names may be patterns with '*';
@@ -48,14 +49,15 @@ struct CdcRequest {
   bool accept_source = false;     // kResume
   int64_t rewind_to_ms = 0;       // kPosition: set the task back to then; 0: only tell
   std::string operation;          // kMaintenance
-  std::string log_level;          // kMaintenance, set_log_level; empty: not given
+  std::string params;             // kMaintenance: JSON text of an object; empty: none
 };
 
 struct RequestFailure {
-  int code = 400;
+  int code = 400;       // in the body of the answer
   std::string message;  // the whole message of the answer
   std::string type;     // request type for metrics, "unknown" if it could not be read
   std::string status;   // request_status for metrics: unmarshal_error or fail
+  int http_status = 0;  // for clients that ask for it; 0: the code
 };
 
 std::variant<CdcRequest, RequestFailure> ParseRequest(const std::string& body,
@@ -63,5 +65,8 @@ std::variant<CdcRequest, RequestFailure> ParseRequest(const std::string& body,
 
 // "fail to handle the {type} request, error: {message}" with 400 or 500 as the error deserves.
 RequestFailure HandlingFailure(RequestType type, const Error& error);
+
+// The request_data of a create request alone. kInvalid, whatever is wrong with it.
+Result<TaskSpec> ParseTaskRequest(const std::string& body, const RequestLimits& limits);
 
 }  // namespace cdc

@@ -1,6 +1,7 @@
 // Where a task writes to: milvus_connect_param.
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/format.h"
@@ -40,7 +41,9 @@ Status ParseUri(const std::string& uri, TargetAddress* target) {
         "the milvus uri must not hold credentials; use token, or username and password");
   }
   if (!rest.empty() && rest.back() == '/') rest.pop_back();
-  if (rest.find_first_of("/?# ") != std::string::npos) {
+  const bool control = std::any_of(rest.begin(), rest.end(),
+                                   [](char c) { return static_cast<unsigned char>(c) < ' '; });
+  if (control || rest.find_first_of("/?# ") != std::string::npos) {
     return InvalidError(
         Format("the milvus uri is invalid, {}: only host and port may follow the "
                "scheme",

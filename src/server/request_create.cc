@@ -1,5 +1,7 @@
 #include "server/request_create.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 
 namespace cdc {
@@ -137,8 +139,11 @@ Status ParseChoice(const char* key, const std::string& text,
 }
 
 Status CheckTaskId(const std::string& id) {
+  const auto continued = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
+  const auto more = std::count_if(id.begin(), id.end(), continued);  // bytes of one character
+  const size_t characters = id.size() - static_cast<size_t>(more);
   for (const char c : id) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == '/' || id.size() > 128) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == '/' || characters > 128) {
       return InvalidError("the task_id must be at most 128 characters without blanks and slashes");
     }
   }

@@ -121,7 +121,7 @@ TEST(RequestTest, SmallRequests) {
   parsed =
       Parse("maintenance", {{"operation", "set_log_level"}, {"params", {{"log_level", "warn"}}}});
   ASSERT_TRUE(std::holds_alternative<CdcRequest>(parsed));
-  EXPECT_EQ(std::get<CdcRequest>(parsed).log_level, "warn");
+  EXPECT_EQ(std::get<CdcRequest>(parsed).params, R"({"log_level":"warn"})");
   EXPECT_TRUE(
       std::holds_alternative<CdcRequest>(ParseRequest("{\"request_type\":\"list\"}", Limits())));
   EXPECT_TRUE(std::holds_alternative<CdcRequest>(

@@ -5,11 +5,11 @@
 #include <chrono>
 
 #include "base/log.h"
+#include "server/access.h"
 #include "server/api.h"
-#include "server/http_server.h"
 #include "server/metrics.h"
+#include "server/open_store.h"
 #include "server/stop_signal.h"
-#include "store/sqlite_store.h"
 
 namespace cdc {
 namespace {
@@ -19,24 +19,23 @@ constexpr std::chrono::milliseconds kStopLimit{4800};
 Status Serve(const ServerConfig& config, const TaskServiceFactory& make_tasks, StopSignal* stop) {
   CDC_RETURN_IF_ERROR(CheckSupported(config));
   CDC_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
-                       OpenSqliteStore(config.meta_store.sqlite_path));
+                       OpenStore(config.meta_store, ProcessEnvironment()));
   CDC_ASSIGN_OR_RETURN(std::unique_ptr<TaskService> tasks, make_tasks(config, store.get()));
-  Metrics metrics;
+  Metrics metrics(CDC_VERSION);
   ApiOptions options;
-  options.limits.max_name_length = config.max_name_length;
-  options.limits.replicate_channel = config.source.replicate_channel;
-  options.max_task_num = config.max_task_num;
-  options.log = config.source.log;
+  options.v1.limits.max_name_length = config.max_name_length;
+  options.v1.limits.replicate_channel = config.source.replicate_channel;
+  options.v1.max_task_num = config.max_task_num;
+  options.v1.log = config.source.log;
+  options.v1.version = CDC_VERSION;
+  options.http_status = config.http_status;
   Api api(options, tasks.get(), &metrics);
-  HttpOptions http_options;
-  http_options.address = config.address;
-  Result<std::unique_ptr<HttpServer>> http = HttpServer::Start(
-      http_options, [&api](const HttpRequest& request) { return api.Handle(request); });
+  Result<std::unique_ptr<HttpServer>> http =
+      StartListener(config, [&api](const HttpRequest& request) { return api.Handle(request); });
   if (!http.ok()) {
     tasks->Stop();
     return http.error();
   }
-  LogInfo("listening on {} (port {})", config.address, (*http)->port());
   const int signal = stop->Wait();
   LogInfo("signal {}: stopping", signal);
   tasks->Stop();  // first: requests that wait for it come back

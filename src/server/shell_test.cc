@@ -24,8 +24,10 @@ using std::chrono::steady_clock;
 
 class IdleTasks : public TaskService {
  public:
-  Result<std::string> Create(TaskSpec) override { return FatalError("no"); }
-  Result<std::vector<TaskStatus>> List() override { return std::vector<TaskStatus>{}; }
+  Result<CreatedTask> Create(TaskSpec) override { return FatalError("no"); }
+  Result<TaskPlan> Plan(TaskSpec) override { return FatalError("no"); }
+  std::vector<Finding> Preflight(const TaskSpec*) override { return {}; }
+  Result<std::vector<TaskStatus>> List(TaskDetail) override { return std::vector<TaskStatus>{}; }
   Result<TaskStatus> Get(const std::string& id) override { return TaskNotFound(id); }
   Status Pause(const std::string& id) override { return TaskNotFound(id); }
   Status Resume(const std::string& id, bool) override { return TaskNotFound(id); }

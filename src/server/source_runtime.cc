@@ -5,10 +5,10 @@
 
 #include "base/format.h"
 #include "base/thread_executor.h"
-#include "client/etcd/etcd_client.h"
 #include "client/kafka/kafka_log.h"
 #include "client/pulsar/pulsar_log.h"
 #include "client/rocksmq/rocksmq_log.h"
+#include "server/etcd_settings.h"
 #include "source/catalog_feed.h"
 #include "source/catalog_list.h"
 #include "source/log_source.h"
@@ -16,22 +16,6 @@
 
 namespace cdc {
 namespace {
-
-EtcdConfig ClientConfig(const EtcdSection& section) {
-  EtcdConfig config;
-  config.endpoints = section.addresses;
-  if (section.enable_auth) {
-    config.user = section.username;
-    config.password = section.password;
-  }
-  config.tls = section.enable_tls;
-  if (section.enable_tls) {
-    config.ca_pem_path = section.tls_ca_cert_path;
-    config.client_pem_path = section.tls_cert_path;
-    config.client_key_path = section.tls_key_path;
-  }
-  return config;
-}
 
 Result<std::shared_ptr<RawLog>> OpenLogOf(const SourceConfig& config) {
   switch (config.log) {

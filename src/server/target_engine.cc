@@ -144,22 +144,18 @@ void TargetEngine::StopTask(const std::string& task) {
   });
 }
 
-ReplicationStatus TargetEngine::TaskStatusOf(const std::string& task) {
-  ReplicationStatus status;
+TargetEngine::Snapshot TargetEngine::StatusOf(const std::vector<std::string>& tasks,
+                                              bool with_collections) {
+  Snapshot snapshot;
   executor_.RunAndWait([&] {
-    const auto it = replications_.find(task);
-    if (it != replications_.end()) status = it->second->Status();
+    for (const std::string& task : tasks) {
+      const auto it = replications_.find(task);
+      if (it != replications_.end()) snapshot.tasks[task] = it->second->Status(with_collections);
+    }
+    snapshot.calls = lanes_->calls();
+    if (rows_ != nullptr) snapshot.duplicate_keys = rows_->duplicate_keys();
   });
-  return status;
-}
-
-TargetEngine::Counters TargetEngine::CountersNow() {
-  Counters counters;
-  executor_.RunAndWait([&] {
-    counters.calls = lanes_->calls();
-    if (rows_ != nullptr) counters.duplicate_keys = rows_->duplicate_keys();
-  });
-  return counters;
+  return snapshot;
 }
 
 }  // namespace cdc

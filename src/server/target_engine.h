@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/thread_executor.h"
 #include "pipeline/lane_set.h"
@@ -42,12 +43,14 @@ class TargetEngine {
   void StartTask(const TaskSpec& spec, TaskProgress progress, std::function<void(Error)> on_failed);
   // Waits for what is in flight and for the final checkpoint, a few seconds at most.
   void StopTask(const std::string& task);
-  ReplicationStatus TaskStatusOf(const std::string& task);
-  struct Counters {  // of all its tasks
+  struct Snapshot {
+    std::map<std::string, ReplicationStatus> tasks;  // those asked for that run
+    // Of all its tasks.
     uint64_t calls = 0;
     uint64_t duplicate_keys = 0;  // rows that a replay has put in one another's place
   };
-  Counters CountersNow();
+  // One visit to the engine's thread, however many tasks.
+  Snapshot StatusOf(const std::vector<std::string>& tasks, bool with_collections);
   TargetMode mode() const { return mode_; }
   bool empty() const { return tasks_ == 0; }
 

@@ -1,8 +1,8 @@
 // TaskManager: creates, starts, stops and lists tasks; the TaskService behind the HTTP API.
 //
-// Every call may block for seconds and is safe from any thread. Calls that change one task are made
-// one after another; a failing task is stopped by a thread of the manager's own. Owned by the
-// server.
+// Every call is safe from any thread. Those that change a task are made one after another and may
+// block for seconds, on the store, the log or the target; those that only ask (Get, List) wait for
+// none of that. A failing task is stopped by a thread of the manager's own. Owned by the server.
 #pragma once
 
 #include <atomic>
@@ -12,12 +12,14 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/thread_executor.h"
 #include "server/config.h"
 #include "server/retention_watch.h"
 #include "server/source_runtime.h"
 #include "server/target_engine.h"
 #include "server/task_service.h"
+#include "server/transition_log.h"
 #include "store/store.h"
 
 namespace cdc {
@@ -30,8 +32,10 @@ class TaskManager final : public TaskService {
   // Starts every task that was running when the process ended. Errors: the store cannot be read.
   Status StartStored();
 
-  Result<std::string> Create(TaskSpec spec) override;
-  Result<std::vector<TaskStatus>> List() override;
+  Result<CreatedTask> Create(TaskSpec spec) override;
+  Result<TaskPlan> Plan(TaskSpec spec) override;
+  std::vector<Finding> Preflight(const TaskSpec* spec) override;
+  Result<std::vector<TaskStatus>> List(TaskDetail detail) override;
   Result<TaskStatus> Get(const std::string& task) override;
   Status Pause(const std::string& task) override;
   Status Resume(const std::string& task, bool accept_source) override;
@@ -43,37 +47,63 @@ class TaskManager final : public TaskService {
  private:
   struct Task {
     TaskSpec spec;
+    std::string target;  // its identity
     TaskState state = TaskState::kInitial;
     std::string reason;
     bool failed = false;
     TargetEngine* engine = nullptr;  // while running
     uint64_t order = 0;
+    // When it was stopped.
+    Timestamp safe_ts = 0;
+    Timestamp target_ts = 0;
+  };
+  // A task that could be created: nothing of it is stored yet.
+  struct Prepared {
+    TaskSpec spec;
+    std::string target;
+    ProgressWrite first;
+    std::vector<CollectionStatus> collections;
   };
 
-  Status CheckClash(TaskSpec* spec) const;
-  Result<ProgressWrite> FirstProgress(const TaskSpec& spec) const;
+  Result<Prepared> Prepare(TaskSpec spec);
+  Status CheckRoom() const;
+  Status CheckClash(const std::string& target, TaskSpec* spec) const;
+  Status FillFirstProgress(Prepared* prepared) const;
   Status CheckHeld(const TaskProgress& progress) const;
-  Result<TargetEngine*> EngineFor(const TaskSpec& spec);
-  Status StartTask(Task* task);
+  Result<ProgressWrite> BackTo(const std::string& id, int64_t to_ms) const;
+  void StartLoaded(const StoredTask& stored, std::string target);
+  Result<TargetEngine*> EngineFor(const Task& task);
+  Status StartTask(Task* task, const std::string& why);
   void StopTask(Task* task);
   void OnFailed(const std::string& id, const Error& error);
-  TaskStatus StatusOf(const Task& task) const;
+  // `failed`: it needs a person.
+  void SetPaused(Task* task, const std::string& reason, bool failed);
+  bool Exists(const std::string& id) const;
+  // Null: there is none. The pointer holds as long as `changes_`.
+  Task* Find(const std::string& id);
+
+  // task_manager_status.cc
+  TaskStatus StatusOf(const Task& task, TaskDetail detail) const;
+  std::vector<TaskStatus> StatusOfAll(const std::vector<const Task*>& tasks,
+                                      TaskDetail detail) const;
   std::map<std::string, TaskProgress> AllProgress() const;
 
   const ServerConfig config_;
   SourceRuntime* const source_;
   Store* const store_;
-  mutable std::mutex mutex_;  // of everything below
+  const SystemClock clock_;
+  // Held for the whole of a call that changes a task; taken before `mutex_`, which alone is what
+  // asking takes: nothing that waits for a peer, the store or a task's end is done under it. What
+  // `mutex_` guards is written under both.
+  std::mutex changes_;
+  std::map<std::string, std::unique_ptr<TargetEngine>> engines_;  // by target; of `changes_`
+  uint64_t next_order_ = 0;                                       // of `changes_`
+  mutable std::mutex mutex_;
   std::map<std::string, Task> tasks_;
-  std::map<std::string, std::unique_ptr<TargetEngine>> engines_;
-  uint64_t next_order_ = 0;
+  TransitionLog transitions_;
   std::atomic<bool> stopping_{false};
   std::unique_ptr<ThreadExecutor> janitor_;  // stops tasks that failed
   std::unique_ptr<RetentionWatch> retention_;
 };
-
-// Names a target by where it is, not by how its address is spelled: the host's first address and
-// the port.
-std::string TargetIdentity(const TargetAddress& address);
 
 }  // namespace cdc

@@ -20,13 +20,36 @@ enum class Health {
   kFailed,   // stopped for good, position kept: it needs a person
 };
 
+// State and health in one word.
+enum class RunState {
+  kRunning,
+  kWarning,  // running, with a passing trouble
+  kPaused,   // because somebody asked for it
+  kFailed,
+};
+
+struct Transition {
+  int64_t at_ms = 0;             // Unix time
+  std::optional<RunState> from;  // nullopt: it was created, or loaded from the store
+  RunState to = RunState::kRunning;
+  std::string reason;  // may be empty
+};
+
 struct CollectionStatus {
   std::string source_db;
   std::string source_collection;
   CollectionId source_id = 0;
   std::string target_db;
   std::string target_collection;
-  std::string state;  // a word: creating, streaming, dropping, failed, ...
+  std::string state;      // a word: creating, streaming, dropping, failed, ...
+  Timestamp safe_ts = 0;  // every source change of it up to here is readable on the target
+  int64_t lag_ms = 0;     // of the channels that it is written to
+};
+
+struct ChannelStatus {  // of the source
+  std::string name;
+  Timestamp read_ts = 0;   // read and handed on up to here
+  Timestamp acked_ts = 0;  // acknowledged by the target up to here
 };
 
 // Since the task was started in this process; they begin at 0 after a restart.
@@ -45,11 +68,19 @@ struct TaskStatus {
   std::string id;
   TargetMode mode = TargetMode::kAuto;
   std::string mode_reason;
+  std::string target_uri;    // empty for kBlackhole
+  Selection selection;       // with what other tasks on the target replicate as excludes
   std::string request_json;  // TaskSpec::request_json
   TaskState state = TaskState::kInitial;
-  std::string reason;  // of the state
+  std::string reason;                   // of the state
+  std::optional<int64_t> since_ms;      // Unix time of the last transition; nullopt: before us
+  std::vector<Transition> transitions;  // the last ones, oldest first; TaskDetail::kFull only
   Health health = Health::kOk;
   std::string health_reason;
+  int64_t health_since_ms = 0;         // Unix time when the trouble began; 0: not known, or none
+  uint64_t health_retries = 0;         // failed attempts after the first one
+  int64_t health_next_attempt_ms = 0;  // Unix time; 0: at once, or not known
+  // Both stay what they were while the task is paused; 0: not known.
   Timestamp safe_ts = 0;    // every source change up to it is readable on the target
   Timestamp target_ts = 0;  // the target's time that covers safe_ts: its guarantee timestamp
   int64_t lag_ms = 0;       // now - time of the oldest change not yet acknowledged; 0 when idle
@@ -57,9 +88,26 @@ struct TaskStatus {
   std::optional<int64_t> log_headroom_seconds;
   uint64_t log_headroom_bytes = 0;
   TaskCounters counters;
-  std::vector<CollectionStatus> collections;
+  std::vector<ChannelStatus> channels;
+  uint64_t collection_count = 0;
+  std::vector<CollectionStatus> collections;  // TaskDetail::kFull only
+};
+
+// What a task would be, were it created now.
+struct TaskPlan {
+  std::string id;       // as asked for; empty: one would be made
+  bool exists = false;  // a task of that id is there: nothing would be changed
+  TargetMode mode = TargetMode::kAuto;
+  std::string mode_reason;
+  std::string target_uri;
+  Selection selection;
+  std::vector<CollectionStatus> collections;  // names alone
 };
 
 const char* ToString(Health health);
+const char* ToString(RunState state);
+RunState RunStateOf(const TaskStatus& task);
+// http(s)://host:port
+std::string UriOf(const TargetAddress& address);
 
 }  // namespace cdc

@@ -1,4 +1,4 @@
-// SqliteStore: the default Store, one SQLite file.
+// The default Store: one SQLite file.
 //
 // WAL with synchronous=FULL: a call that answered survives a power cut. One thread of its own does
 // all SQL; commits that queue up meanwhile share one transaction, and so one fsync. The destructor
@@ -15,11 +15,14 @@
 #include <string>
 
 #include "store/store.h"
+#include "store/store_tables.h"
 
 namespace cdc {
 
-// Opens or creates the store; blocks. A file that is damaged, of a newer format, of another program
+// Opens or creates the file; blocks. A file that is damaged, of a newer format, of another program
 // or in use is refused with a message that says what to do, and is not touched.
+Result<std::unique_ptr<StoreTables>> OpenSqliteTables(const std::string& path);
+// The same as a Store, secrets as they are.
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path);
 
 }  // namespace cdc

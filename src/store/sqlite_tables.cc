@@ -3,22 +3,11 @@
 #include <cstdio>
 #include <optional>
 
-#include "base/format.h"
+#include "store/store_tables.h"
 #include "store/task_json.h"
 
 namespace cdc {
 namespace {
-
-Error NoSuchTask(const std::string& task) {
-  return FatalError(Format("the store has no task {}", task), ErrorKind::kNotFound);
-}
-
-Result<TaskState> ParseTaskState(const std::string& text) {
-  for (const TaskState state : {TaskState::kInitial, TaskState::kRunning, TaskState::kPaused}) {
-    if (ToString(state) == text) return state;
-  }
-  return CorruptError("the store holds an unknown task state '" + text + "'");
-}
 
 constexpr const char* kSelectTasks = "SELECT id, state, reason, spec, token FROM tasks ";
 
@@ -148,12 +137,6 @@ Status WriteLanes(SqliteDb& db, const ProgressWrite& write) {
   return OkStatus();
 }
 
-bool NamesTaskData(const ProgressWrite& write) {
-  return !write.channels.empty() || write.operations.has_value() || !write.objects.empty() ||
-         !write.forgotten_objects.empty() || !write.databases.empty() ||
-         !write.forgotten_databases.empty() || write.source.has_value();
-}
-
 }  // namespace
 
 Result<std::vector<StoredTask>> SelectTasks(SqliteDb& db) {
@@ -176,10 +159,7 @@ Result<StoredTask> SelectTask(SqliteDb& db, const std::string& task) {
 
 Status InsertTask(SqliteDb& db, const StoredTask& task) {
   CDC_ASSIGN_OR_RETURN(const bool exists, TaskExists(db, task.spec.id));
-  if (exists) {
-    return FatalError(Format("the store already has a task {}", task.spec.id),
-                      ErrorKind::kAlreadyExists);
-  }
+  if (exists) return TaskExistsAlready(task.spec.id);
   SqliteStatement insert(db,
                          "INSERT INTO tasks (id, state, reason, spec, token) "
                          "VALUES (?, ?, ?, ?, ?)");
@@ -255,13 +235,8 @@ Result<std::map<std::string, Timestamp>> SelectLaneFences(SqliteDb& db, const st
 }
 
 Status CheckProgressWrite(SqliteDb& db, const ProgressWrite& write) {
-  if (!write.lanes.empty() && write.target.empty()) {
-    return InvalidError("a progress write with lanes must name their target");
-  }
-  if (write.task.empty()) {
-    if (NamesTaskData(write)) return InvalidError("a progress write must name its task");
-    return OkStatus();
-  }
+  CDC_RETURN_IF_ERROR(CheckWrite(write));
+  if (write.task.empty()) return OkStatus();
   CDC_ASSIGN_OR_RETURN(const bool exists, TaskExists(db, write.task));
   return exists ? OkStatus() : Status(NoSuchTask(write.task));
 }

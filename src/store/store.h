@@ -5,8 +5,9 @@
 // ProgressStore that OpenProgress() returns. All calls of all threads take effect in one order, the
 // order in which they were made: a DeleteTask never overtakes a Commit issued before it.
 //
-// Errors: kRetry (disk full, file busy; nothing was written), kNotFound (no such task),
-// kAlreadyExists, corrupt or fatal (the file cannot be used; it is left as it is).
+// Errors: kRetry (disk full, database busy or away; nothing was written, or with kUnknownOutcome
+// possibly all of it), kNotFound (no such task), kAlreadyExists, corrupt or fatal (the store cannot
+// be used; it is left as it is).
 //
 // The store holds each task's token, which is a secret: implementations keep it readable for the
 // owner of the process only, and it is in no log line and no error text.
@@ -64,7 +65,7 @@ class Store {
   // A writer whose callbacks run on `executor`. It may be destroyed before the store (never after)
   // and before `executor`: writes it was given are still made, their callbacks are not called.
   // Commit() of a task that does not exist (any more) fails with kNotFound; a write with an empty
-  // task id may name only target and lanes. On kRetry nothing of that write is stored.
+  // task id may name only target and lanes. On kRetry the same write may be issued again.
   virtual std::unique_ptr<ProgressStore> OpenProgress(Executor& executor) = 0;
 };
 

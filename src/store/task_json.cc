@@ -63,6 +63,46 @@ TargetAddress TargetFromJson(const json& j) {
   return t;
 }
 
+// Numbers of 64 bits are texts: many readers of JSON round them.
+json StartToJson(const TaskStart& start) {
+  json collections = json::object(), others = json::object(), adopted = json::array();
+  for (const auto& [id, channels] : start.collections) {
+    json& points = collections[std::to_string(id)] = json::object();
+    for (const auto& [channel, point] : channels) {
+      points[channel] = {{"from", ToString(point.from)}, {"after", std::to_string(point.after_ts)}};
+    }
+  }
+  for (const auto& [channel, from] : start.others) others[channel] = ToString(from);
+  for (const CollectionId id : start.adopted) adopted.push_back(std::to_string(id));
+  return {{"collections", std::move(collections)},
+          {"others", std::move(others)},
+          {"adopted", std::move(adopted)},
+          {"made", std::to_string(start.made_ts)}};
+}
+
+LogPosition PlaceFromJson(const json& j) {
+  Result<LogPosition> place = ParseLogPosition(j.get<std::string>());
+  if (!place.ok()) throw std::out_of_range(place.error().message);
+  return *place;
+}
+
+TaskStart StartFromJson(const json& j) {
+  TaskStart start;
+  for (const auto& [id, channels] : j.at("collections").items()) {
+    auto& points = start.collections[std::stoll(id)];
+    for (const auto& [channel, point] : channels.items()) {
+      points[channel] = {PlaceFromJson(point.at("from")),
+                         std::stoull(point.at("after").get<std::string>())};
+    }
+  }
+  for (const auto& [channel, from] : j.at("others").items()) {
+    start.others[channel] = PlaceFromJson(from);
+  }
+  for (const json& id : j.at("adopted")) start.adopted.insert(std::stoll(id.get<std::string>()));
+  start.made_ts = std::stoull(j.at("made").get<std::string>());
+  return start;
+}
+
 // Throws json exceptions; the only caller turns them into an Error.
 TaskSpec SpecFromJson(const json& j) {
   TaskSpec spec;
@@ -81,6 +121,7 @@ TaskSpec SpecFromJson(const json& j) {
   spec.load = static_cast<LoadPolicy>(IndexOf(kLoadNames, j.value("load", "follow")));
   spec.drops = static_cast<DropPolicy>(IndexOf(kDropNames, j.value("drops", "replicate")));
   spec.disable_auto_start = j.value("disable_auto_start", false);
+  if (j.contains("start")) spec.start = StartFromJson(j.at("start"));
   spec.request_json = j.value("request_json", "");
   return spec;
 }
@@ -94,18 +135,20 @@ std::string TaskSpecToJson(const TaskSpec& spec) {
                         {"target_db", m.target_db},
                         {"collections", json(m.collections)}});
   }
-  return Dump({{"id", spec.id},
-               {"mode", ToString(spec.mode)},
-               {"mode_reason", spec.mode_reason},
-               {"target", TargetToJson(spec.target)},
-               {"includes", PatternsToJson(spec.selection.includes)},
-               {"excludes", PatternsToJson(spec.selection.excludes)},
-               {"mappings", mappings},
-               {"adopt", spec.adopt},
-               {"load", kLoadNames[static_cast<int>(spec.load)]},
-               {"drops", kDropNames[static_cast<int>(spec.drops)]},
-               {"disable_auto_start", spec.disable_auto_start},
-               {"request_json", spec.request_json}});
+  json object = {{"id", spec.id},
+                 {"mode", ToString(spec.mode)},
+                 {"mode_reason", spec.mode_reason},
+                 {"target", TargetToJson(spec.target)},
+                 {"includes", PatternsToJson(spec.selection.includes)},
+                 {"excludes", PatternsToJson(spec.selection.excludes)},
+                 {"mappings", mappings},
+                 {"adopt", spec.adopt},
+                 {"load", kLoadNames[static_cast<int>(spec.load)]},
+                 {"drops", kDropNames[static_cast<int>(spec.drops)]},
+                 {"disable_auto_start", spec.disable_auto_start},
+                 {"request_json", spec.request_json}};
+  if (!spec.start.empty()) object["start"] = StartToJson(spec.start);
+  return Dump(object);
 }
 
 Result<TaskSpec> TaskSpecFromJson(const std::string& text) {

@@ -77,6 +77,12 @@ class Scenario:
         self.task = task
         return task
 
+    def take_over(self, task_id: str) -> Task:
+        """A task that was created in another way than start_task."""
+        self.task = Task(self.cdc, task_id)
+        self._tasks.append(self.task)
+        return self.task
+
     @property
     def running(self) -> Task:
         assert self.task is not None, "start_task first"

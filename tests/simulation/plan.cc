@@ -64,6 +64,11 @@ Plan Plan::FromSeed(uint64_t seed) {
     plan.rare_points = plan.workload.decorations = true;
     plan.workload.ddl = 0.3;
   }
+  Random starts(seed ^ 0x57A7ull);
+  if (plan.calamity == Calamity::kNone && starts.Chance(0.2)) {
+    plan.starts = true;
+    plan.source.duplicates = 0;  // a copy may stand on the other side of a start than its original
+  }
   plan.crash = some(0.4);
   plan.restart = some(0.15);
   plan.pause = some(0.15);
@@ -77,13 +82,14 @@ std::string Plan::ToString() const {
       "seed {} {} calamity {} tasks {} channels {}->{} shards {} collections {} ddl {} renames {} "
       "decorations "
       "{} "
-      "memory {} point_crash {} crash {} restart {} pause {} outage {} send_error {} admin_error "
+      "starts {} memory {} point_crash {} crash {} restart {} pause {} outage {} send_error {} "
+      "admin_error "
       "{} store_error "
       "{}",
       seed, replicate ? "replicate" : "api", sim::ToString(calamity), tasks, source.pchannels,
       target.pchannels, workload.max_shards, workload.max_collections, workload.ddl,
-      workload.renames, workload.decorations, memory_limit, point_crash, crash, restart, pause,
-      outage, target_faults.send_error, target_faults.admin_error, store_faults.error);
+      workload.renames, workload.decorations, starts, memory_limit, point_crash, crash, restart,
+      pause, outage, target_faults.send_error, target_faults.admin_error, store_faults.error);
 }
 
 }  // namespace cdc::sim

@@ -79,6 +79,8 @@ class SimTarget final : public TargetAdmin, public DataSink {
   void Crash();
   // Makes a collection of somebody else.
   void AddStranger(const TargetName& name);
+  // Somebody restores a backup that was made this very moment.
+  void Restore(const TargetName& name, const ModelCollection& model);
   // Somebody drops a collection without our doing.
   void DropByOperator(CollectionId id) { collections_.erase(id); }
 

@@ -308,6 +308,30 @@ Status SimTarget::IndexOrLoadStep(const DdlStep& step) {
   }
 }
 
+// It is born now, and so are its rows: a Milvus may give them the time of the restore.
+void SimTarget::Restore(const TargetName& name, const ModelCollection& model) {
+  DdlStep step;
+  step.name = name;
+  step.source = std::make_shared<const SourceCollection>(model.meta);
+  (void)CreateCollection(step);
+  TargetState& state = *Find(name);
+  const Timestamp now =
+      options_.replicate ? ComposeTimestamp(executor_->WallMillis()) : ++api_clock_;
+  state.meta.created_ts = now;
+  for (const auto& [id, partition] : model.meta.partitions) {
+    if (partition.state != ObjectState::kCreated) continue;
+    PartitionId& there = state.meta.partitions[partition.name];
+    if (there == 0) there = NewId();
+    state.origin[there] = id;
+    state.made_at[id] = state.made_at[0];
+    const auto rows = model.rows.find(id);
+    if (rows == model.rows.end()) continue;
+    for (const auto& [key, uid] : rows->second) {
+      state.rows.push_back({key, uid, now, there, ShardOf(key, model.pchannels.size())});
+    }
+  }
+}
+
 void SimTarget::AddStranger(const TargetName& name) {
   const CollectionId id = NewId();
   TargetCollection& meta = collections_[id].meta;

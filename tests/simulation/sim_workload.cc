@@ -30,7 +30,7 @@ PartitionId Workload::PickPartition(CollectionId id) {
 
 void Workload::Operation() {
   const std::vector<CollectionId> live = source_->Live();
-  if (live.empty() || random_.Chance(options_.ddl)) {
+  if (live.empty() || (!rows_only_ && random_.Chance(options_.ddl))) {
     Ddl();
     return;
   }

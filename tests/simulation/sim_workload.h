@@ -29,8 +29,13 @@ class Workload {
 
   // Empty objects that exist before the task does.
   void Prepare();
-  void Start() { Next(); }
+  void Start() {
+    stopped_ = false;
+    Next();
+  }
   void Stop() { stopped_ = true; }
+  // Nobody changes metadata meanwhile.
+  void SetRowsOnly(bool on) { rows_only_ = on; }
 
  private:
   void Next();
@@ -49,6 +54,7 @@ class Workload {
   SimExecutor* const executor_;
   Random random_;
   bool stopped_ = false;
+  bool rows_only_ = false;
 };
 
 }  // namespace cdc::sim

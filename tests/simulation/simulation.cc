@@ -91,6 +91,7 @@ void Simulation::StartTask(Task* task) {
   options.reconciler.task = task->id;
   options.reconciler.mode = plan_.replicate ? TargetMode::kReplicate : TargetMode::kApi;
   options.reconciler.selection = task->selection;
+  options.reconciler.start = task->start;
   options.reconciler.settle = plan_.target.settle + std::chrono::milliseconds(1);
   options.channel.read_bytes = plan_.read_bytes;
   options.channel.window_bytes = plan_.window_bytes;
@@ -265,6 +266,11 @@ std::map<std::string, TaskProgress> Simulation::FirstProgress() const {
       const size_t end = source_.LogOf(i).size();
       if (end == 0) continue;
       checkpoint.seek = {LogPosition::Kind::kAfter, {0, end}};
+      for (const auto& [id, points] : task.start.collections) {
+        const auto point = points.find(checkpoint.channel);
+        if (point == points.end()) continue;
+        checkpoint.seek = Earlier(checkpoint.seek, point->second.from);
+      }
       progress.channels[checkpoint.channel] = checkpoint;
     }
   }
@@ -275,9 +281,14 @@ Outcome Simulation::Run() {
   workload_.Prepare();
   target_.AddStranger({kDefaultDatabase, "somebody_elses"});
   (void)RunFor(std::chrono::milliseconds(300));
+  if (plan_.starts) {
+    WritePast();
+    ChooseStarts();
+  }
   for (auto& [id, progress] : FirstProgress()) store_.Create(id, std::move(progress));
   StartLife();
   workload_.Start();
+  StartWorkload();
   Trouble();
   Probe();
   if (plan_.clock_set_ms != 0) {

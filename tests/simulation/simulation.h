@@ -44,6 +44,7 @@ struct Plan {
   TargetOptions target;
   WorkloadOptions workload;
   bool map_names = false;
+  bool starts = false;  // the source has a past, and each collection begins at another place of it
   size_t memory_limit = 128 << 20;
   size_t memory_reserve = 1 << 20;
   size_t read_bytes = 1 << 20;
@@ -91,6 +92,7 @@ class Simulation {
   struct Task {
     std::string id;
     Selection selection;
+    TaskStart start;
     std::unique_ptr<Replication> running;
     SimCatalogFeed* feed = nullptr;  // owned by `running`
     size_t safe_checked = 0;         // messages below were seen readable
@@ -121,6 +123,20 @@ class Simulation {
   std::string CompareCollection(const ModelCollection& model, const TargetState& target) const;
   std::string Dump() const;
   const Task* TaskOf(CollectionId id) const;
+
+  // sim_starts.cc
+  struct WantedRow {
+    PartitionId partition = 0;
+    int64_t key = 0;
+    uint64_t uid = 0;
+  };
+  void WritePast();
+  StartPoint SomeCheckpoint(int pchannel);
+  void ChooseStarts();
+  void StartWorkload();
+  bool Counts(const MessageInfo& info) const;
+  std::vector<WantedRow> WantedRows(const ModelCollection& model) const;
+
   std::map<std::string, TaskProgress> FirstProgress() const;
 
   Plan plan_;
@@ -140,7 +156,9 @@ class Simulation {
   bool up_ = false;
   bool stopping_ = false;
   bool healed_ = false;
-  const Task* struck_ = nullptr;  // by an operator, who dropped a collection of its target
+  std::set<CollectionId> existed_;       // when the tasks were made, if the plan says starts
+  std::vector<uint64_t> ends_at_start_;  // of the logs
+  const Task* struck_ = nullptr;         // by an operator, who dropped a collection of its target
   std::map<std::pair<CollectionId, PartitionId>, TimePoint> drop_known_;
 };
 

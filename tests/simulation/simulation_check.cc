@@ -85,10 +85,8 @@ std::string Simulation::CompareCollection(const ModelCollection& model,
     }
   }
   std::multiset<std::tuple<std::string, int64_t, uint64_t>> want;
-  for (const auto& [partition, rows] : model.rows) {
-    for (const auto& [key, uid] : rows) {
-      want.emplace(meta.partitions.at(partition).name, key, uid);
-    }
+  for (const WantedRow& row : WantedRows(model)) {
+    want.emplace(meta.partitions.at(row.partition).name, row.key, row.uid);
   }
   for (const auto& row : want) {
     if (have.count(row) < want.count(row)) {

@@ -46,15 +46,17 @@ Result<ResolvedMode> ResolveMode(TargetMode requested, const TargetAddress& addr
   const bool standby = *able == TargetMode::kReplicate;
   const std::string what = Format("Milvus {} at {}", *version, client->endpoint());
   if (requested == TargetMode::kReplicate && !standby) {
-    return InvalidError(
+    return FatalError(
         what +
-        " is not a standby: mode replicate needs a standby target (Milvus 2.3.2 to 2.5): set "
-        "common.ttMsgEnabled=false on it and restart it, or use mode api");
+            " is not a standby: mode replicate needs a standby target (Milvus 2.3.2 to 2.5): set "
+            "common.ttMsgEnabled=false on it and restart it, or use mode api",
+        ErrorKind::kNotStandby);
   }
   if (requested == TargetMode::kApi && standby) {
-    return InvalidError(what +
-                        " is a standby and refuses plain writes: use mode replicate, or set "
-                        "common.ttMsgEnabled=true on it and restart it");
+    return FatalError(what +
+                          " is a standby and refuses plain writes: use mode replicate, or set "
+                          "common.ttMsgEnabled=true on it and restart it",
+                      ErrorKind::kStandby);
   }
   const char* asked = requested == TargetMode::kAuto ? "" : "asked for; ";
   if (standby) {

@@ -16,7 +16,8 @@ struct ResolvedMode {
 
 // Blocks for up to some seconds (address.connect_timeout_seconds while the target is unreachable);
 // from any thread that may. Leaves no trace on the target. Errors: kRetry kUnavailable (cannot
-// reach it), kInvalid (wrong token, wrong mode for this target); each says what to do.
+// reach it), kInvalid (wrong token), kNotStandby and kStandby (wrong mode for this target); each
+// says what to do.
 Result<ResolvedMode> ResolveMode(TargetMode requested, const TargetAddress& address);
 
 }  // namespace cdc

@@ -1,0 +1,62 @@
+#include "server/task_plan.h"
+
+#include <map>
+
+#include "base/format.h"
+
+namespace cdc {
+namespace {
+
+bool IsExact(const NamePattern& pattern) {
+  return pattern.database.find('*') == std::string::npos &&
+         pattern.collection.find('*') == std::string::npos;
+}
+
+Status CheckThere(const Selection& selection, const std::set<std::string>& names) {
+  for (const NamePattern& include : selection.includes) {
+    const std::string name = include.database + "." + include.collection;
+    if (!IsExact(include) || names.contains(name)) continue;
+    std::string known;
+    for (const std::string& one : names) {
+      if (known.size() < 300) known += (known.empty() ? "" : ", ") + one;
+    }
+    return InvalidError(
+        Format("collection {} does not exist at the source; there are: {}. To replicate it as soon "
+               "as it is created, name it with a pattern, as in '{}*'",
+               name, known.empty() ? "none" : known, include.collection));
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<PlannedSource> PlanSource(const Selection& selection, const CatalogUpdate& catalog) {
+  PlannedSource plan;
+  std::map<DatabaseId, std::string> databases;
+  for (const SourceDatabase& database : catalog.databases) databases[database.id] = database.name;
+  std::set<std::string> names;
+  std::map<TargetName, std::string> targets;
+  for (const SourceCollectionPtr& collection : catalog.collections) {
+    if (!collection->IsLive()) continue;
+    const auto database = databases.find(collection->db_id);
+    const std::string db = database == databases.end() ? kDefaultDatabase : database->second;
+    const std::string name = db + "." + collection->name;
+    names.insert(name);
+    if (!selection.Matches(db, collection->name)) continue;
+    plan.channels.insert(collection->pchannels.begin(), collection->pchannels.end());
+    const TargetName target = selection.Map(db, collection->name);
+    const auto [at, fresh] = targets.emplace(target, name);
+    if (!fresh) {
+      return InvalidError(
+          Format("collections {} and {} would both be written to {}.{}; change "
+                 "name_mapping",
+                 at->second, name, target.database, target.collection));
+    }
+    plan.collections.push_back(
+        {db, collection->name, collection->id, target.database, target.collection, ""});
+  }
+  CDC_RETURN_IF_ERROR(CheckThere(selection, names));
+  return plan;
+}
+
+}  // namespace cdc

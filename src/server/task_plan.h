@@ -1,0 +1,24 @@
+// What a task would replicate of its source as that is now. Pure functions.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/catalog.h"
+#include "model/task.h"
+#include "server/task_status.h"
+
+namespace cdc {
+
+struct PlannedSource {
+  std::set<std::string> channels;             // to be read
+  std::vector<CollectionStatus> collections;  // names and ids alone
+};
+
+// kInvalid: two collections would get one name on the target, or one that is named without a
+// pattern does not exist.
+Result<PlannedSource> PlanSource(const Selection& selection, const CatalogUpdate& catalog);
+
+}  // namespace cdc

@@ -214,6 +214,12 @@ TEST(CreateRequestTest, EveryField) {
   }
 }
 
+TEST(CreateRequestTest, ARequestDoesNotWaitForEver) {
+  const TaskSpec spec = Create({{"milvus_connect_param", {{"connect_timeout", 2147483647}}}});
+  EXPECT_EQ(spec.target.connect_timeout_seconds, 60);
+  EXPECT_EQ(json::parse(spec.request_json)["milvus_connect_param"]["connect_timeout"], 2147483647);
+}
+
 TEST(CreateRequestTest, HostAndPortAndToken) {
   const TaskSpec spec = Create({{"milvus_connect_param",
                                  {{"uri", nullptr},

@@ -8,15 +8,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What a folder may include beside itself. pipeline/ports.h is the contract that the edges
-# (source, sink, store) implement; nothing else of the pipeline is theirs.
+# What a folder may include beside itself. pipeline/ports.h, with rbac_ports.h for users and roles,
+# is the contract that the edges (source, sink, store) implement; nothing else of the pipeline is
+# theirs.
 ALLOWED: dict[str, set[str]] = {
     "base": set(),
     "model": {"base"},
     "client": {"base", "model"},
     "pipeline": {"base", "model"},
-    "source": {"base", "model", "client", "pipeline/ports.h"},
-    "sink": {"base", "model", "client", "pipeline/ports.h"},
+    "source": {"base", "model", "client", "pipeline/ports.h", "pipeline/rbac_ports.h"},
+    "sink": {"base", "model", "client", "pipeline/ports.h", "pipeline/rbac_ports.h"},
     "store": {"base", "model", "client", "pipeline/ports.h"},
     "verify": {"base", "model", "client", "pipeline/ports.h"},
     "cli": {"base"},

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/slice.h"
 #include "model/ids.h"
 #include "model/position.h"
+#include "model/rbac.h"
 #include "model/timestamp.h"
 
 namespace cdc {
@@ -44,7 +46,7 @@ struct Change {
   size_t MemoryUsage() const { return sizeof(*this) + payload.bytes.size(); }
 };
 
-// One metadata operation that leaves no state in etcd (a flush), from the operation topic.
+// One operation that leaves no state in etcd (a flush, a password), from the operation topic.
 struct Operation {
   LogId id;
   int32_t msg_type = 0;
@@ -52,6 +54,7 @@ struct Operation {
   bool is_flush = false;
   std::string database;  // empty: "default"
   std::vector<std::string> collections;
+  std::optional<CredentialOperation> credential;  // of an operation on a user; holds secrets
 };
 
 // Index of a shard: the number behind the last 'v' of a vchannel name; -1 if there is none.

@@ -32,6 +32,23 @@ Replication::Replication(Options options, TaskProgress progress, Executor* execu
     flushes_ = std::make_unique<FlushFollower>(*progress_.operations, executor_, ports_.operations,
                                                ports_.admin, &reconciler_, std::move(host));
   }
+  if (ports_.rbac_feed != nullptr) FollowRbac();
+}
+
+void Replication::FollowRbac() {
+  RbacFollower::Options options;
+  options.selection = options_.reconciler.selection;
+  options.drops = options_.reconciler.drops;
+  options.untouched = options_.untouched_users;
+  options.source = progress_.source;
+  options.operations = progress_.operations.value_or(LogPosition{});
+  RbacFollower::Ports ports;
+  ports.feed = std::move(ports_.rbac_feed);
+  ports.operations = progress_.operations ? ports_.operations : nullptr;
+  ports.admin = ports_.rbac_admin;
+  rbac_ = std::make_unique<RbacFollower>(
+      std::move(options), RbacCatalog{}, executor_, std::move(ports),
+      [this](const Error* error) { SetTrouble("users and roles", error); });
 }
 
 Replication::~Replication() {
@@ -46,6 +63,7 @@ void Replication::Start() {
                           SetTrouble("etcd", status.ok() ? nullptr : &status.error());
                         }));
   if (flushes_) flushes_->Start();
+  if (rbac_) rbac_->Start();
   ScheduleCheckpoint();
 }
 
@@ -225,6 +243,14 @@ void Replication::WatchForSilence() {
   SetTrouble("source", nullptr);
 }
 
+// What both readers of the operation topic are done with.
+std::optional<LogPosition> Replication::OperationsDone() const {
+  if (!rbac_ || !operations_done_) return operations_done_;
+  const std::optional<LogPosition> told = rbac_->operations_done();
+  if (!told) return std::nullopt;
+  return Earlier(*told, *operations_done_);
+}
+
 void Replication::WriteCheckpoints(bool final, Callback<cdc::Status> done) {
   ProgressWrite write;
   for (const auto& [name, channel] : channels_) {
@@ -233,7 +259,7 @@ void Replication::WriteCheckpoints(bool final, Callback<cdc::Status> done) {
     if (last != written_.end() && last->second == checkpoint) continue;
     write.channels.push_back(std::move(checkpoint));
   }
-  write.operations = operations_done_;
+  write.operations = OperationsDone();
   checkpointing_ = true;
   rows_moved_ = false;
   last_checkpoint_ = executor_->clock().Now();
@@ -282,6 +308,7 @@ void Replication::Fail(const Error& error) {
   if (failure_ || stopping_) return;
   failure_ = error;
   failed_at_ms_ = executor_->clock().WallMillis();
+  if (rbac_) rbac_->Halt();
   for (const auto& [name, channel] : channels_) channel->Halt();
   executor_->Post(alive_.Guard([this, error] { on_failed_(error); }));
 }
@@ -289,6 +316,7 @@ void Replication::Fail(const Error& error) {
 void Replication::Stop(std::function<void()> done) {
   stopping_ = true;
   reconciler_.Halt();
+  if (rbac_) rbac_->Halt();
   for (const auto& [name, channel] : channels_) channel->Halt();
   WaitQuiet(executor_->clock().Now() + options_.stop_timeout, [this, done = std::move(done)] {
     WriteCheckpoints(true, [done](const cdc::Status&) { done(); });

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "pipeline/channel.h"
 #include "pipeline/flush_follower.h"
 #include "pipeline/ports.h"
+#include "pipeline/rbac_follower.h"
 #include "pipeline/reconciler.h"
 #include "pipeline/start_rule.h"
 
@@ -71,6 +73,8 @@ class Replication final : public ChannelHost, public ReconcilerHost {
     Reconciler::Options reconciler;
     Channel::Options channel;
     std::string target;  // identity of the target
+    // Users of the target that are not followed: root, and whom we log in as.
+    std::set<std::string> untouched_users = {kRootUser};
     Duration checkpoint_interval = std::chrono::seconds(1);
     Duration idle_checkpoint_interval = std::chrono::seconds(10);
     Duration silence_warning = std::chrono::seconds(5);  // a live channel ticks every 200 ms
@@ -84,6 +88,9 @@ class Replication final : public ChannelHost, public ReconcilerHost {
     LaneSet* lanes = nullptr;
     ReadGovernor* governor = nullptr;
     ProgressStore* store = nullptr;
+    // Users and roles; both null: they are not followed.
+    std::unique_ptr<RbacFeed> rbac_feed;
+    RbacAdmin* rbac_admin = nullptr;
   };
 
   // `on_failed` is posted once when the task cannot go on; Stop is still to be called.
@@ -121,7 +128,9 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   void Fail(const Error& error) override;
 
  private:
+  void FollowRbac();
   ChannelCheckpoint StartOf(const std::string& pchannel, const Object& object);
+  std::optional<LogPosition> OperationsDone() const;
   void ScheduleCheckpoint();
   void WatchForSilence();
   void WriteCheckpoints(bool final, Callback<cdc::Status> done);
@@ -144,6 +153,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   std::function<void(Error)> on_failed_;
   Reconciler reconciler_;
   std::unique_ptr<FlushFollower> flushes_;
+  std::unique_ptr<RbacFollower> rbac_;
   std::map<std::string, std::unique_ptr<Channel>> channels_;
   std::map<std::string, ChannelCheckpoint> starting_;  // opened in this very callback
   std::map<std::string, ChannelCheckpoint> written_;

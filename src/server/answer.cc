@@ -50,7 +50,7 @@ json PositionToJson(LogKind log, CollectionId collection, const std::string& cha
           {"channel_name", channel},
           {"time", ms},
           {"tt", ComposeTimestamp(ms + 1)},
-          {"msg_id", EncodePosition(channel, seek, log)}};
+          {"msg_id", EncodePosition(channel, seek, log, time)}};
 }
 
 json TaskToJson(const TaskStatus& task) {

@@ -26,8 +26,9 @@ std::string CreatedAnswer(const std::string& task_id);             // data {"tas
 std::string TaskAnswer(const TaskStatus& task);                    // data {"task":Task}
 std::string TaskListAnswer(const std::vector<TaskStatus>& tasks);  // data {"tasks":[Task...]}
 // data {"positions":[P...],"op_positions":[P...],"target_positions":null}: where reading would
-// begin again. P = {collection_id, channel_name, time (ms), tt, msg_id (base64 of a MsgPosition)};
-// collection_id -10 stands for the operation topic, which has no time.
+// begin again. P = {collection_id, channel_name, time (ms), tt, msg_id (base64 of a MsgPosition,
+// with the exact time: a create request takes it among its positions)}; collection_id -10 stands
+// for the operation topic, which has no time.
 std::string PositionAnswer(const std::vector<TaskProgress>& tasks,
                            const std::string& operation_topic, LogKind log);
 std::string MaintenanceAnswer(const std::string& text);  // data {"State":text}

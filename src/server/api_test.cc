@@ -220,7 +220,7 @@ TEST_F(ApiTest, Position) {
                             {"channel_name", "ch"},
                             {"time", 5},
                             {"tt", ComposeTimestamp(6)},
-                            {"msg_id", "CgJjaBIIAgEAAAAAAAA="}}));
+                            {"msg_id", "CgJjaBIIAgEAAAAAAAAggIBQ"}}));
   EXPECT_EQ(tasks_.rewound_to, 0);
 }
 

@@ -7,14 +7,39 @@
 
 namespace cdc {
 
-std::string EncodePosition(const std::string& channel, const LogPosition& position, LogKind log) {
-  WireWriter message;  // msgpb.MsgPosition: 1 channel_name, 2 msgID
-  message.Bytes(1, channel);
+namespace {
+
+// msgpb.MsgPosition
+enum : uint32_t { kChannelName = 1, kMsgId = 2, kTimestamp = 4 };
+
+}  // namespace
+
+std::string EncodePosition(const std::string& channel, const LogPosition& position, LogKind log,
+                           Timestamp after) {
+  WireWriter message;
+  message.Bytes(kChannelName, channel);
   if (position.kind != LogPosition::Kind::kEarliest) {
-    message.Bytes(
-        2, log == LogKind::kPulsar ? EncodePulsarId(position.id) : EncodeNumericId(position.id));
+    message.Bytes(kMsgId, log == LogKind::kPulsar ? EncodePulsarId(position.id)
+                                                  : EncodeNumericId(position.id));
   }
+  if (after != 0) message.Varint(kTimestamp, after);
   return Base64(message.str());
+}
+
+Result<PositionText> DecodePosition(const std::string& text) {
+  if (text.empty()) return CorruptError("it is empty");
+  const std::optional<std::string> bytes = FromBase64(text);
+  if (!bytes) return CorruptError("it is not base64");
+  PositionText position;
+  WireReader reader(*bytes);
+  while (reader.Next()) {
+    if (reader.Is(kChannelName, WireType::kBytes)) position.channel = reader.bytes();
+    if (reader.Is(kMsgId, WireType::kBytes)) position.message_id = reader.bytes();
+    if (reader.Is(kTimestamp, WireType::kVarint)) position.after = reader.number();
+  }
+  const bool none = position.channel.empty() && position.message_id.empty() && position.after == 0;
+  if (!reader.ok() || none) return CorruptError("it is not a MsgPosition of Milvus");
+  return position;
 }
 
 }  // namespace cdc

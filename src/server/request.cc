@@ -147,7 +147,11 @@ std::variant<CdcRequest, RequestFailure> ParseRequest(const std::string& body,
   }
   if (request.type == RequestType::kCreate) {
     Result<TaskSpec> spec = ValidateCreate(fields, limits);
-    if (!spec.ok()) return HandlingFailure(request.type, spec.error());
+    if (!spec.ok()) {
+      RequestFailure failure = HandlingFailure(request.type, spec.error());
+      failure.http_status = 400;  // whatever its code: it is the request that is wrong
+      return failure;
+    }
     request.create = *std::move(spec);
   }
   if (request.type == RequestType::kGet && request.task_id.empty()) {
@@ -162,7 +166,9 @@ Result<TaskSpec> ParseTaskRequest(const std::string& body, const RequestLimits& 
   const CreateFields fields = ReadCreate(data, &errors);
   if (!errors.wrong_type.empty()) return InvalidError(errors.wrong_type);
   if (!errors.unknown_key.empty()) return InvalidError(errors.unknown_key);
-  return ValidateCreate(fields, limits);
+  Result<TaskSpec> spec = ValidateCreate(fields, limits);
+  if (!spec.ok()) return InvalidError(spec.error().message);
+  return spec;
 }
 
 }  // namespace cdc

@@ -2,7 +2,8 @@
 // any thread.
 //
 // Format, defaults and messages are those of the existing Milvus-CDC, with these differences:
-//  - several collections and databases per task, names may be patterns with '*';
+//  - several collections and databases per task, names may be patterns with '*', also those with
+//    positions, which may be given by pchannel as well as by vchannel;
 //  - create takes besides: milvus_connect_param.mode (auto|replicate|api), exclude_collections
 //  (list
 //    of "db.collection" patterns), adopt (bool), load (follow|once|never), drops (replicate|hold)
@@ -10,9 +11,8 @@
 //  - a key that no version ever knew is refused (400) with the nearest known one: a misspelt option
 //    that is silently ignored copies the wrong data. Keys that had no effect (buffer_config,
 //    positions at the top, channel_num) are accepted and have none;
-//  - what is not supported yet and would change what is copied (positions, use_start_position,
-//    rpc_channel_info.position, enable_user_role, ignore_partition, kafka) is refused, never
-//    ignored;
+//  - what is not supported yet and would change what is copied (enable_user_role, ignore_partition,
+//    kafka) is refused, never ignored;
 //  - resume takes accept_source (bool), position takes rewind_to_ms (number).
 #pragma once
 

@@ -11,6 +11,7 @@ namespace cdc {
 namespace {
 
 constexpr int kDefaultPort = 19530;
+constexpr int kLongestConnect = 60;   // seconds: no client waits longer for its answer
 constexpr int kDefaultTlsPort = 443;  // of an https address that names none
 
 Result<uint16_t> ParsePort(const std::string& text) {
@@ -132,7 +133,9 @@ Result<TargetAddress> ValidateMilvus(const MilvusFields& fields) {
   if (fields.connect_timeout < 0) {
     return InvalidError("the milvus connect timeout is less zero");
   }
-  if (fields.connect_timeout > 0) target.connect_timeout_seconds = fields.connect_timeout;
+  if (fields.connect_timeout > 0) {
+    target.connect_timeout_seconds = std::min(fields.connect_timeout, kLongestConnect);
+  }
   if (!fields.token.empty()) {
     target.token = fields.token;
   } else if (!fields.username.empty()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "server/position_text.h"
 
 namespace cdc {
 namespace {
@@ -117,9 +118,30 @@ Status CheckUnsupported(const CreateFields& f) {
   if (f.milvus.ignore_partition) {
     return InvalidError("milvus_connect_param.ignore_partition is not supported yet; leave it out");
   }
-  if (!f.rpc_channel_position.empty()) {
-    return InvalidError("rpc_channel_info.position is not supported yet; leave it out");
+  return OkStatus();
+}
+
+// Where the operation topic is to be read from.
+Status ReadOperationsStart(const CreateFields& f, const RequestLimits& limits,
+                           StartRequest* start) {
+  if (!f.rpc_channel_name.empty() && f.rpc_channel_name != limits.replicate_channel) {
+    return InvalidError(
+        "the rpc channel is invalid, the channel name should be the same as the "
+        "source config");
   }
+  if (f.rpc_channel_position.empty()) return OkStatus();
+  Result<PositionText> position = DecodePosition(f.rpc_channel_position);
+  if (!position.ok()) {
+    return CorruptError("fail to decode the rpc position data: " + position.error().message);
+  }
+  // The existing Milvus-CDC adds "_TASKv0" to the name here and there.
+  const std::string& named = position->channel;
+  if (!named.empty() && named != limits.replicate_channel &&
+      named.rfind(limits.replicate_channel + "_", 0) != 0) {
+    return InvalidError(Format("the position in rpc_channel_info is one of another channel, {}",
+                               named));
+  }
+  start->operations = std::move(position->message_id);
   return OkStatus();
 }
 
@@ -197,12 +219,8 @@ Result<TaskSpec> ValidateCreate(const CreateFields& f, const RequestLimits& limi
   }
   if (f.cache_period < 0) return InvalidError("the cache period is less zero");
   if (f.cache_size < 0) return InvalidError("the cache size is less zero");
-  CDC_RETURN_IF_ERROR(ValidateSelection(f, limits, &spec.selection));
-  if (!f.rpc_channel_name.empty() && f.rpc_channel_name != limits.replicate_channel) {
-    return InvalidError(
-        "the rpc channel is invalid, the channel name should be the same as the "
-        "source config");
-  }
+  CDC_RETURN_IF_ERROR(ValidateSelection(f, limits, &spec.selection, &spec.start_request));
+  CDC_RETURN_IF_ERROR(ReadOperationsStart(f, limits, &spec.start_request));
   CDC_RETURN_IF_ERROR(CheckUnsupported(f));
   CDC_RETURN_IF_ERROR(CheckTaskId(f.task_id));
   CDC_RETURN_IF_ERROR(ParseChoice<LoadPolicy>(

@@ -50,13 +50,13 @@ struct CreateFields {
 
 // Reads with types checked; mistakes go to `errors`.
 CreateFields ReadCreate(const nlohmann::json& data, FieldErrors* errors);
-// kInvalid with the message of the first rule that is broken.
+// kInvalid with the message of the first rule that is broken; corrupt for a position that is none.
 Result<TaskSpec> ValidateCreate(const CreateFields& fields, const RequestLimits& limits);
 
 // Parts of ValidateCreate.
 Result<TargetAddress> ValidateMilvus(const MilvusFields& fields);
 Status ValidateSelection(const CreateFields& fields, const RequestLimits& limits,
-                         Selection* selection);
+                         Selection* selection, StartRequest* start);
 // What get and list show of the request: TaskSpec::request_json.
 std::string EchoOf(const CreateFields& fields);
 

@@ -1,10 +1,11 @@
-// Which collections a task copies, and under which names: collection_infos, db_collections,
-// exclude_collections and name_mapping.
+// Which collections a task copies, under which names, and from where on: collection_infos,
+// db_collections, exclude_collections and name_mapping.
 #include <algorithm>
 #include <set>
 
 #include "base/format.h"
 #include "model/ids.h"
+#include "server/position_text.h"
 #include "server/request_create.h"
 
 namespace cdc {
@@ -23,26 +24,56 @@ std::string CollectionOfVchannel(const std::string& channel) {
   return IsDigits(id) && IsDigits(channel.substr(v + 1)) ? id : "";
 }
 
-Status CheckPositions(const CollectionFields& info) {
-  if (info.positions.empty()) return OkStatus();
-  if (info.name.find('*') != std::string::npos) {
-    return InvalidError("the collection name is `" + info.name +
-                        "`, the positions should be empty");
-  }
+std::string PchannelOf(const std::string& channel) {
+  return CollectionOfVchannel(channel).empty() ? channel : channel.substr(0, channel.rfind('_'));
+}
+
+bool MayBeChannel(const std::string& name) {
+  return !name.empty() && std::none_of(name.begin(), name.end(), [](char c) {
+    return c == '/' || static_cast<unsigned char>(c) <= ' ';
+  });
+}
+
+Status CheckPositionChannels(const CollectionFields& info) {
+  const bool one = info.name.find('*') == std::string::npos;
   std::string collection;
   for (const auto& [channel, position] : info.positions) {
     const std::string id = CollectionOfVchannel(channel);
-    if (id.empty()) {
+    if (id.empty() && !MayBeChannel(channel)) {
       return InvalidError("the position channel name is not virtual channel, " + channel);
     }
-    if (!collection.empty() && id != collection) {
+    if (one && !id.empty() && !collection.empty() && id != collection) {
       return InvalidError("the channel position info should be in the same collection");
     }
-    collection = id;
+    if (!id.empty()) collection = id;
   }
-  return InvalidError(
-      "starting from given positions is not supported yet; leave 'positions' out: "
-      "the task then begins at the newest position of each channel");
+  return OkStatus();
+}
+
+Status AddPositions(const NamePattern& of, const CollectionFields& info, StartRequest* start) {
+  CDC_RETURN_IF_ERROR(CheckPositionChannels(info));
+  for (const auto& [channel, text] : info.positions) {
+    Result<PositionText> position = DecodePosition(text);
+    if (!position.ok()) {
+      return CorruptError(Format("fail to decode the position data: that of channel {}: {}",
+                                 channel, position.error().message));
+    }
+    // Named by its vchannel or its pchannel, as the one who wrote it knew it.
+    const std::string& named = position->channel;
+    if (!named.empty() && named != channel && named != PchannelOf(channel) &&
+        PchannelOf(named) != channel) {
+      return InvalidError(
+          Format("the position of channel {} is one of another channel, {}", channel, named));
+    }
+    if (position->message_id.empty() && position->after == 0) {
+      return InvalidError(
+          Format("the position of channel {} names neither a message nor a time; leave it out to "
+                 "begin with what is written from now on, or say use_start_position",
+                 channel));
+    }
+    start->positions.push_back({of, channel, std::move(position->message_id), position->after});
+  }
+  return OkStatus();
 }
 
 // Names of a list of collections, as one message.
@@ -79,17 +110,13 @@ Status CheckCharacters(const char* what, const std::string& name) {
 }
 
 Status AddCollections(const std::string& database, const std::vector<CollectionFields>& infos,
-                      const RequestLimits& limits, Selection* selection) {
+                      const RequestLimits& limits, Selection* selection, StartRequest* start) {
   CDC_RETURN_IF_ERROR(CheckNames(infos, limits.max_name_length));
   for (const CollectionFields& info : infos) {
     CDC_RETURN_IF_ERROR(CheckCharacters("collection", info.name));
-    CDC_RETURN_IF_ERROR(CheckPositions(info));
-    if (info.use_start_position) {
-      return InvalidError(
-          "use_start_position is not supported yet; leave it out: rows that are "
-          "older than the task are not copied");
-    }
     const NamePattern pattern{database, info.name};
+    CDC_RETURN_IF_ERROR(AddPositions(pattern, info, start));
+    if (info.use_start_position) start->from_creation.push_back(pattern);
     if (std::find(selection->includes.begin(), selection->includes.end(), pattern) !=
         selection->includes.end()) {
       return InvalidError(Format("the collection {}.{} is given twice", database, info.name));
@@ -200,11 +227,12 @@ Status AddMappings(const std::vector<NameMapping>& mappings, Selection* selectio
 }  // namespace
 
 Status ValidateSelection(const CreateFields& fields, const RequestLimits& limits,
-                         Selection* selection) {
+                         Selection* selection, StartRequest* start) {
   if (fields.collection_infos.empty() && fields.db_collections.empty()) {
     return InvalidError("the collection info is empty");
   }
-  CDC_RETURN_IF_ERROR(AddCollections(kDefaultDatabase, fields.collection_infos, limits, selection));
+  CDC_RETURN_IF_ERROR(
+      AddCollections(kDefaultDatabase, fields.collection_infos, limits, selection, start));
   for (const auto& [database, infos] : fields.db_collections) {
     if (database.size() > static_cast<size_t>(limits.max_name_length)) {
       return InvalidError(
@@ -213,7 +241,7 @@ Status ValidateSelection(const CreateFields& fields, const RequestLimits& limits
     if (database.empty()) return InvalidError("there is a db name that is empty");
     CDC_RETURN_IF_ERROR(CheckCharacters("database", database));
     if (infos.empty()) return InvalidError("empty collection info");
-    CDC_RETURN_IF_ERROR(AddCollections(database, infos, limits, selection));
+    CDC_RETURN_IF_ERROR(AddCollections(database, infos, limits, selection, start));
   }
   CDC_RETURN_IF_ERROR(AddExcludes(fields.exclude_collections, selection));
   return AddMappings(fields.name_mapping, selection);

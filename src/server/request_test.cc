@@ -6,6 +6,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
+#include "base/wire.h"
+
 namespace cdc {
 namespace {
 
@@ -53,6 +56,15 @@ json Infos(std::initializer_list<const char*> names) {
   json list = json::array();
   for (const char* name : names) list.push_back({{"name", name}});
   return list;
+}
+
+// base64 of a MsgPosition; what is empty is left out.
+std::string Position(const std::string& channel, const std::string& id, Timestamp ts = 0) {
+  WireWriter position;
+  if (!channel.empty()) position.Bytes(1, channel);
+  if (!id.empty()) position.Bytes(2, id);
+  if (ts != 0) position.Varint(4, ts);
+  return Base64(position.str());
 }
 
 TEST(RequestTest, EnvelopeMistakes) {
@@ -214,6 +226,12 @@ TEST(CreateRequestTest, EveryField) {
   }
 }
 
+TEST(CreateRequestTest, ARequestDoesNotWaitForEver) {
+  const TaskSpec spec = Create({{"milvus_connect_param", {{"connect_timeout", 2147483647}}}});
+  EXPECT_EQ(spec.target.connect_timeout_seconds, 60);
+  EXPECT_EQ(json::parse(spec.request_json)["milvus_connect_param"]["connect_timeout"], 2147483647);
+}
+
 TEST(CreateRequestTest, HostAndPortAndToken) {
   const TaskSpec spec = Create({{"milvus_connect_param",
                                  {{"uri", nullptr},
@@ -351,23 +369,22 @@ TEST(CreateRequestTest, Refusals) {
        "the collection name 'a.b' holds a character that Milvus does not allow in names"},
       {{{"db_collections", {{"a b", Infos({"a"})}}}},
        "the database name 'a b' holds a character that Milvus does not allow in names"},
-      {{{"collection_infos", {{{"name", "*"}, {"positions", {{"ch_0_1v0", "x"}}}}}}},
-       "the collection name is `*`, the positions should be empty"},
-      {{{"collection_infos", {{{"name", "a"}, {"positions", {{"by-dev-dml_0", "x"}}}}}}},
-       "the position channel name is not virtual channel, by-dev-dml_0"},
+      {{{"collection_infos", {{{"name", "a"}, {"positions", {{"by dev", "x"}}}}}}},
+       "the position channel name is not virtual channel, by dev"},
       {{{"collection_infos",
          {{{"name", "a"}, {"positions", {{"dml_0_1v0", "x"}, {"dml_1_2v1", "x"}}}}}}},
        "the channel position info should be in the same collection"},
-      {{{"collection_infos", {{{"name", "a"}, {"positions", {{"dml_0_1v0", "x"}}}}}}},
-       "starting from given positions is not supported yet; leave 'positions' out: the task then "
-       "begins at the newest position of each channel"},
-      {{{"collection_infos", {{{"name", "a"}, {"use_start_position", true}}}}},
-       "use_start_position is not supported yet; leave it out: rows that are older than the task "
-       "are not copied"},
+      {{{"collection_infos",
+         {{{"name", "a"}, {"positions", {{"dml_0_1v0", Position("dml_1", "id")}}}}}}},
+       "the position of channel dml_0_1v0 is one of another channel, dml_1"},
+      {{{"collection_infos",
+         {{{"name", "a"}, {"positions", {{"dml_0", Position("dml_0_1v0", "")}}}}}}},
+       "the position of channel dml_0 names neither a message nor a time; leave it out to begin "
+       "with what is written from now on, or say use_start_position"},
       {{{"rpc_channel_info", {{"name", "other"}}}},
        "the rpc channel is invalid, the channel name should be the same as the source config"},
-      {{{"rpc_channel_info", {{"name", "src-replicate-msg"}, {"position", "x"}}}},
-       "rpc_channel_info.position is not supported yet; leave it out"},
+      {{{"rpc_channel_info", {{"position", Position("src-replicate-msg2", "id")}}}},
+       "the position in rpc_channel_info is one of another channel, src-replicate-msg2"},
       {{{"extra_info", {{"enable_user_role", true}}}},
        "extra_info.enable_user_role is not supported yet; leave it out"},
       {{{"milvus_connect_param", {{"ignore_partition", true}}}},
@@ -423,6 +440,76 @@ TEST(CreateRequestTest, Refusals) {
     EXPECT_EQ(failure.code, 400) << c.message;
     EXPECT_EQ(failure.type, "create");
     EXPECT_EQ(failure.status, "fail");
+  }
+}
+
+TEST(CreateRequestTest, WhereItBegins) {
+  const TaskSpec spec = Create({
+      {"collection_infos",
+       {{{"name", "a"},
+         {"positions",
+          {{"dml_0_1v0", Position("dml_0", "id0", 300)},
+           {"dml_1_1v1", Position("dml_1_1v1", "id1")},
+           {"dml_2", Position("", "", 5)}}}},
+        {{"name", "b"}, {"use_start_position", true}}}},
+      {"db_collections",
+       {{"d",
+         {{{"name", "*"},
+           {"positions",
+            {{"dml_0_1v0", Position("dml_0_1v0", "id2")}, {"dml_0_2v0", Position("", "id3")}}},
+           {"use_start_position", true}}}}}},
+      {"rpc_channel_info", {{"position", Position("src-replicate-msg_taskv0", "id4")}}},
+  });
+  std::vector<std::string> positions;
+  for (const StartRequest::Position& p : spec.start_request.positions) {
+    positions.push_back(p.of.database + "." + p.of.collection + " " + p.channel + " '" +
+                        p.message_id + "' " + std::to_string(p.after_ts));
+  }
+  EXPECT_THAT(positions, ElementsAre("default.a dml_0_1v0 'id0' 300", "default.a dml_1_1v1 'id1' 0",
+                                     "default.a dml_2 '' 5", "d.* dml_0_1v0 'id2' 0",
+                                     "d.* dml_0_2v0 'id3' 0"));
+  EXPECT_THAT(spec.start_request.from_creation,
+              ElementsAre(NamePattern{"default", "b"}, NamePattern{"d", "*"}));
+  EXPECT_EQ(spec.start_request.operations, "id4");
+  EXPECT_EQ(json::parse(spec.request_json)["collection_infos"][0]["positions"]["dml_2"],
+            Position("", "", 5));
+}
+
+TEST(CreateRequestTest, WithoutAWordItBeginsNow) {
+  const TaskSpec spec = Create({});
+  EXPECT_THAT(spec.start_request.positions, IsEmpty());
+  EXPECT_THAT(spec.start_request.from_creation, IsEmpty());
+  EXPECT_FALSE(spec.start_request.operations);
+  // A position that names no message: the operation topic was empty then.
+  EXPECT_EQ(Create({{"rpc_channel_info", {{"position", Position("src-replicate-msg", "")}}}})
+                .start_request.operations,
+            "");
+}
+
+// The code is that of the existing Milvus-CDC, although it is the request that is wrong.
+TEST(CreateRequestTest, PositionsThatAreNone) {
+  const struct {
+    json patch;
+    const char* message;
+  } cases[] = {
+      {{{"collection_infos", {{{"name", "*"}, {"positions", {{"ch_0_1v0", "x"}}}}}}},
+       "fail to decode the position data: that of channel ch_0_1v0: it is not base64"},
+      {{{"collection_infos", {{{"name", "a"}, {"positions", {{"ch_0", ""}}}}}}},
+       "fail to decode the position data: that of channel ch_0: it is empty"},
+      {{{"rpc_channel_info", {{"position", "/////w=="}}}},
+       "fail to decode the rpc position data: it is not a MsgPosition of Milvus"},
+  };
+  for (const auto& c : cases) {
+    const RequestFailure failure = CreateFailure(c.patch);
+    EXPECT_EQ(failure.message,
+              std::string("fail to handle the create request, error: ") + c.message);
+    EXPECT_EQ(failure.code, 500) << c.message;
+    EXPECT_EQ(failure.http_status, 400) << c.message;
+    json data = Base();
+    data.merge_patch(c.patch);
+    const Result<TaskSpec> v1 = ParseTaskRequest(data.dump(), Limits());
+    ASSERT_FALSE(v1.ok());
+    EXPECT_EQ(v1.error().kind, ErrorKind::kInvalid) << c.message;
   }
 }
 

@@ -37,6 +37,8 @@ class SourceRuntime {
   // kPositionGone when one of them is no longer held.
   Result<std::map<std::string, HeldLog>> Held(std::map<std::string, LogPosition> places,
                                               Duration timeout) const;
+  // A message id as the source's Milvus writes it.
+  Result<LogId> DecodeId(const std::string& bytes) const { return log_->DecodeId(bytes); }
   const std::string& operation_topic() const { return config_.replicate_channel; }
 
  private:

@@ -108,6 +108,7 @@ void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
     options.reconciler.mode = mode_;
     options.reconciler.selection = spec.selection;
     options.reconciler.adopt = spec.adopt;
+    options.reconciler.start = spec.start;
     options.reconciler.load = spec.load;
     options.reconciler.drops = spec.drops;
     Replication::Ports ports;

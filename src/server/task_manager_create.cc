@@ -8,6 +8,7 @@
 #include "server/target_identity.h"
 #include "server/task_manager.h"
 #include "server/task_plan.h"
+#include "server/task_start.h"
 #include "sink/milvus/target_mode.h"
 
 namespace cdc {
@@ -64,19 +65,28 @@ Result<TaskManager::Prepared> TaskManager::Prepare(TaskSpec spec) {
 }
 
 // The positions from which the task will read, taken before the catalog is listed for it: whatever
-// happens afterwards is replicated.
+// happens afterwards is replicated, and what was written since the places that the request names.
 Status TaskManager::FillFirstProgress(Prepared* prepared) const {
   CDC_ASSIGN_OR_RETURN(const CatalogUpdate catalog, source_->ListCatalog());
   CDC_ASSIGN_OR_RETURN(PlannedSource plan, PlanSource(prepared->spec.selection, catalog));
-  CDC_ASSIGN_OR_RETURN(const auto positions, source_->LatestPositions(plan.channels, kLogTimeout));
+  SourceNow now;
+  CDC_ASSIGN_OR_RETURN(now.ends, source_->LatestPositions(plan.channels, kLogTimeout));
+  now.operation_topic = source_->operation_topic();
+  now.now = ComposeTimestamp(clock_.WallMillis());
+  now.decode = [this](const std::string& bytes) { return source_->DecodeId(bytes); };
+  CDC_ASSIGN_OR_RETURN(ResolvedStart resolved, ResolveStart(prepared->spec, plan, now));
+  LogQuestions log;
+  log.held = [this](auto places) { return source_->Held(std::move(places), kLogTimeout); };
+  log.oldest = [this](const auto& channels) { return source_->OldestHeld(channels, kLogTimeout); };
+  CDC_RETURN_IF_ERROR(cdc::CheckHeld(resolved, log));
   ProgressWrite& write = prepared->first;
   write.task = prepared->spec.id;
-  for (const std::string& channel : plan.channels) {
-    const auto at = positions.find(channel);
-    write.channels.push_back({channel, at == positions.end() ? LogPosition{} : at->second, 0, 0});
+  // Nothing has been sent: no filter, no fence.
+  for (const auto& [channel, from] : resolved.channels) {
+    write.channels.push_back({channel, from, 0, 0});
   }
-  const auto operations = positions.find(source_->operation_topic());
-  write.operations = operations == positions.end() ? LogPosition{} : operations->second;
+  write.operations = resolved.operations;
+  prepared->spec.start = std::move(resolved.start);
   write.source = SourceIdentity{catalog.cluster_id, catalog.revision};
   prepared->collections = std::move(plan.collections);
   return OkStatus();

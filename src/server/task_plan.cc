@@ -54,6 +54,7 @@ Result<PlannedSource> PlanSource(const Selection& selection, const CatalogUpdate
     }
     plan.collections.push_back(
         {db, collection->name, collection->id, target.database, target.collection, ""});
+    plan.sources.push_back(collection);
   }
   CDC_RETURN_IF_ERROR(CheckThere(selection, names));
   return plan;

@@ -15,6 +15,7 @@ namespace cdc {
 struct PlannedSource {
   std::set<std::string> channels;             // to be read
   std::vector<CollectionStatus> collections;  // names and ids alone
+  std::vector<SourceCollectionPtr> sources;   // what they are at the source, in the same order
 };
 
 // kInvalid: two collections would get one name on the target, or one that is named without a

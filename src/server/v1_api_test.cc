@@ -366,7 +366,7 @@ TEST_F(V1ApiTest, Positions) {
                {"channel", "ch"},
                {"time_ms", 5},
                {"ts", std::to_string(ComposeTimestamp(5))},
-               {"position", "CgJjaBIIAgEAAAAAAAA="}}}},
+               {"position", "CgJjaBIIAgEAAAAAAAAggIBQ"}}}},
             {"operations",
              {{"channel", "src-replicate-msg"}, {"position", "ChFzcmMtcmVwbGljYXRlLW1zZw=="}}}}));
 }

@@ -178,11 +178,12 @@ std::string V1Positions(const TaskProgress& progress, const std::string& operati
     for (const std::string& channel : object.pchannels) {
       const auto at = progress.channels.find(channel);
       if (at == progress.channels.end()) continue;
-      positions.push_back({{"collection_id", std::to_string(id)},
-                           {"channel", channel},
-                           {"time_ms", PhysicalMillis(at->second.filter)},
-                           {"ts", std::to_string(at->second.filter)},
-                           {"position", EncodePosition(channel, at->second.seek, log)}});
+      positions.push_back(
+          {{"collection_id", std::to_string(id)},
+           {"channel", channel},
+           {"time_ms", PhysicalMillis(at->second.filter)},
+           {"ts", std::to_string(at->second.filter)},
+           {"position", EncodePosition(channel, at->second.seek, log, at->second.filter)}});
     }
   }
   json operations;

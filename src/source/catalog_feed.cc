@@ -13,6 +13,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "source/catalog_state.h"
+#include "source/rbac_feed.h"
 
 namespace cdc {
 namespace {
@@ -42,7 +43,7 @@ using MemberPtr = std::shared_ptr<Member>;
 class CatalogHub {
  public:
   CatalogHub(EtcdClientFactory open, CatalogKeys keys)
-      : open_(std::move(open)), keys_(std::move(keys)) {}
+      : open_(std::move(open)), keys_(std::move(keys)), rbac_(keys_.prefix()) {}
 
   ~CatalogHub() {
     {
@@ -60,11 +61,19 @@ class CatalogHub {
     member->joined = ++joins_;
     members_.push_back(member);
     if (!trouble_.ok()) Tell(member, trouble_);
-    if (!watcher_.joinable()) {
-      watcher_ = std::thread([this] { WatchLoop(); });
-      refresher_ = std::thread([this] { RefreshLoop(); });
-    }
+    StartThreads();
     wake_.notify_all();
+  }
+
+  void JoinRbac(const RbacBoard::MemberPtr& member) {
+    std::lock_guard lock(mutex_);
+    rbac_.Join(member);
+    StartThreads();
+  }
+
+  void LeaveRbac(const RbacBoard::MemberPtr& member) {
+    std::lock_guard lock(mutex_);
+    rbac_.Leave(member);
   }
 
   // Nothing is posted to the member's executor any more.
@@ -88,6 +97,12 @@ class CatalogHub {
     MemberPtr member;
     Callback<Status> done;
   };
+
+  void StartThreads() {
+    if (watcher_.joinable()) return;
+    watcher_ = std::thread([this] { WatchLoop(); });
+    refresher_ = std::thread([this] { RefreshLoop(); });
+  }
 
   // ---- the watching thread --------------------------------------------------------------------
 
@@ -162,6 +177,8 @@ class CatalogHub {
     watched_ = newest_ = listed.revision;
     PostUpdate(std::move(update),
                [joins](const Member& member) { return !member.waits || member.joined <= joins; });
+    rbac_.Replace(listed.kvs);
+    PostRbac();
     PostTrouble({});
     wake_.notify_all();
   }
@@ -174,11 +191,13 @@ class CatalogHub {
       } else {
         state_->Delete(event.kv.key, event.kv.mod_revision);
       }
+      rbac_.Apply(event);
       *watched = std::max(*watched, event.kv.mod_revision);
     }
     watched_ = *watched;
     newest_ = std::max(newest_, watched_);
     PostChanges();
+    PostRbac();
   }
 
   // ---- the refreshing thread ------------------------------------------------------------------
@@ -286,6 +305,11 @@ class CatalogHub {
     PostUpdate(state_->TakeChanges(watched_), [](const Member& member) { return !member.waits; });
   }
 
+  // Behind the catalog's own update of the same revision.
+  void PostRbac() {
+    if (!stopped_) rbac_.Post(cluster_id_, watched_);
+  }
+
   template <typename For>
   void PostUpdate(CatalogUpdate update, For whom) {
     for (const std::string& problem : state_->TakeProblems()) LogError("catalog: {}", problem);
@@ -327,6 +351,7 @@ class CatalogHub {
   int64_t watched_ = 0;  // every change up to it is in
   int64_t newest_ = 0;   // revision that was seen in this etcd
   Status trouble_;       // as last reported
+  RbacBoard rbac_;
   std::deque<RefreshRequest> refreshes_;
 
   std::thread watcher_;
@@ -364,14 +389,25 @@ SourceCatalog::SourceCatalog(EtcdClientFactory open, CatalogKeys keys)
     : open_(std::move(open)), keys_(std::move(keys)) {}
 SourceCatalog::~SourceCatalog() = default;
 
-std::unique_ptr<CatalogFeed> SourceCatalog::Open(Executor* executor) {
+std::shared_ptr<CatalogHub> SourceCatalog::Hub() {
   std::lock_guard lock(mutex_);
   std::shared_ptr<CatalogHub> hub = hub_.lock();
   if (hub == nullptr) {
     hub = std::make_shared<CatalogHub>(open_, keys_);
     hub_ = hub;
   }
-  return std::make_unique<SharedFeed>(std::move(hub), executor);
+  return hub;
+}
+
+std::unique_ptr<CatalogFeed> SourceCatalog::Open(Executor* executor) {
+  return std::make_unique<SharedFeed>(Hub(), executor);
+}
+
+std::unique_ptr<RbacFeed> SourceCatalog::OpenRbac(Executor* executor) {
+  const std::shared_ptr<CatalogHub> hub = Hub();
+  return MakeRbacFeed(
+      executor, [hub](const RbacBoard::MemberPtr& member) { hub->JoinRbac(member); },
+      [hub](const RbacBoard::MemberPtr& member) { hub->LeaveRbac(member); });
 }
 
 }  // namespace cdc

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "client/etcd/etcd_client.h"
 #include "pipeline/ports.h"
+#include "pipeline/rbac_ports.h"
 #include "source/catalog_keys.h"
 
 namespace cdc {
@@ -33,8 +34,12 @@ class SourceCatalog {
   // which runs its callbacks; nothing is called after its end. It may outlive the catalog.
   // Destroying the last one waits a few milliseconds for the threads.
   std::unique_ptr<CatalogFeed> Open(Executor* executor);
+  // Its users and roles, from the same watch; by the same rules.
+  std::unique_ptr<RbacFeed> OpenRbac(Executor* executor);
 
  private:
+  std::shared_ptr<CatalogHub> Hub();
+
   const EtcdClientFactory open_;
   const CatalogKeys keys_;
   std::mutex mutex_;

@@ -374,5 +374,67 @@ TEST_F(CatalogFeedTest, TheWatchLivesAsLongAsAFeed) {
   EXPECT_THAT(anew.databases, SizeIs(1));
 }
 
+class RbacFeedTest : public CatalogFeedTest {
+ protected:
+  static constexpr char kRole[] = "by-dev/meta/root-coord/credential/roles/";
+
+  std::unique_ptr<RbacFeed> OpenRbac(std::vector<RbacUpdate>* seen) {
+    std::unique_ptr<RbacFeed> feed;
+    executor_.RunAndWait([&] {
+      feed = catalog_.OpenRbac(&executor_);
+      feed->Start([this, seen](RbacUpdate update) { Add(seen, std::move(update)); });
+    });
+    return feed;
+  }
+  void Close(std::unique_ptr<RbacFeed>* feed) {
+    executor_.RunAndWait([&] { feed->reset(); });
+  }
+};
+
+TEST_F(RbacFeedTest, RolesComeFromTheWatchOfTheCatalog) {
+  store_.Put(DatabaseKey(1), Database("default"));
+  store_.Put(std::string(kRole) + "reader", "");
+  Start();
+  (void)Await(updates_, 0);
+  store_.AwaitWatches(1);
+  std::vector<RbacUpdate> seen;
+  std::unique_ptr<RbacFeed> feed = OpenRbac(&seen);
+  const RbacUpdate first = Await(seen, 0);
+  EXPECT_EQ(first.cluster_id, 77u);
+  EXPECT_EQ(first.revision, 3);
+  EXPECT_THAT(first.catalog.roles, ElementsAre("reader"));
+
+  store_.Put(DatabaseKey(2), Database("db2"));  // tells nothing of roles
+  store_.Put(std::string(kRole) + "writer", "");
+  const RbacUpdate second = Await(seen, 1);
+  EXPECT_EQ(second.revision, 5);
+  EXPECT_THAT(second.catalog.roles, ElementsAre("reader", "writer"));
+  store_.Delete(std::string(kRole) + "reader");
+  EXPECT_THAT(Await(seen, 2).catalog.roles, ElementsAre("writer"));
+  Close(&feed);
+  std::lock_guard lock(store_.mutex);
+  EXPECT_EQ(store_.watches, 1);
+}
+
+TEST_F(RbacFeedTest, ItNeedsNoCatalogFeed) {
+  store_.Put(std::string(kRole) + "reader", "");
+  std::vector<RbacUpdate> seen;
+  std::unique_ptr<RbacFeed> feed = OpenRbac(&seen);
+  EXPECT_THAT(Await(seen, 0).catalog.roles, ElementsAre("reader"));
+  Close(&feed);
+}
+
+TEST_F(RbacFeedTest, AListingAfterALostWatchShowsWhatIsGone) {
+  store_.Put(std::string(kRole) + "reader", "");
+  std::vector<RbacUpdate> seen;
+  std::unique_ptr<RbacFeed> feed = OpenRbac(&seen);
+  (void)Await(seen, 0);
+  store_.AwaitWatches(1);
+  store_.Delete(std::string(kRole) + "reader", /*silently=*/true);
+  store_.BreakWatch(RetryError("compacted", ErrorKind::kCompacted));
+  EXPECT_THAT(Await(seen, 1).catalog.roles, IsEmpty());
+  Close(&feed);
+}
+
 }  // namespace
 }  // namespace cdc

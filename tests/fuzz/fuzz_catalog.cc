@@ -2,6 +2,7 @@
 #include "base/wire.h"
 #include "fuzz_check.h"
 #include "source/catalog_state.h"
+#include "source/rbac_state.h"
 
 namespace cdc::fuzz {
 namespace {
@@ -37,8 +38,28 @@ void CheckUpdate(const CatalogUpdate& update) {
   }
 }
 
+// The same history, read for users, roles and grants.
+void RunRbac(const std::vector<Event>& events) {
+  RbacState state("by-dev/meta/");
+  for (const Event& event : events) {
+    (void)(event.deleted ? state.Delete(event.key) : state.Put(event.key, event.value));
+    for (const std::string& problem : state.TakeProblems()) {
+      Require(problem.size() <= event.key.size() + 200, "a problem does not quote the value");
+    }
+  }
+  const RbacCatalog catalog = state.Catalog();
+  for (const auto& [user, role] : catalog.bindings) {
+    Require(catalog.users.contains(user), "a role is given to a user that is there");
+  }
+  for (const RbacGrant& grant : catalog.grants) {
+    Require(catalog.roles.contains(grant.role) || IsBuiltInRole(grant.role),
+            "a privilege is granted to a role that is there");
+  }
+}
+
 void Run(const std::string& bytes) {
   const std::vector<Event> events = Events(bytes);
+  RunRbac(events);
   const MemoryBudget budget(bytes.size());
   // A long prefix would charge its keys to the budget; the recorded ones have two.
   CatalogState watched(CatalogKeys("by-dev", "meta"));

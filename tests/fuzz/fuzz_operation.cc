@@ -14,6 +14,9 @@ void Run(const std::string& payload) {
   Require(operation->id == kId, "an operation knows its position");
   Require(operation->is_flush == (operation->msg_type == 402), "a flush is what says so");
   Require(operation->is_flush || operation->collections.empty(), "only a flush names collections");
+  const bool of_user =
+      operation->msg_type == 1500 || operation->msg_type == 1502 || operation->msg_type == 1503;
+  Require(operation->credential.has_value() == of_user, "what concerns a user says which");
 }
 
 }  // namespace

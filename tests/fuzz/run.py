@@ -53,7 +53,8 @@ def _catalogs() -> list[bytes]:
             what, _, key, value = line.split()
             key = "by-dev/" + key.split("/", 1)[1]
             body = field(1, key.encode())
-            body += b"\x18\x01" if what == "DEL" else field(2, bytes.fromhex(value))
+            stored = bytes.fromhex(value.strip("-"))
+            body += b"\x18\x01" if what == "DEL" else field(2, stored)
             events.append(field(1, body))
         found.append(b"".join(events))
         found += [b"".join(events[i : i + 8]) for i in range(0, len(events), 8)]

@@ -44,6 +44,9 @@ def _aim(body: dict[str, Any]) -> None:
             secret |= {"username": "root", "password": PLANTED}
         case 3:
             uri = f"http://root:{PLANTED}@{NOBODY}"
+    wait = param.get("connect_timeout")
+    if wait is None or (isinstance(wait, int) and wait > 1):  # nobody will answer
+        param["connect_timeout"] = 1
     param |= secret | {"uri": uri}
 
 

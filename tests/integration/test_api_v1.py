@@ -85,7 +85,7 @@ def _schemathesis(server: CdcServer, tasks: list[str], folder: Path) -> list[dic
         "CDC_TASKS": ",".join(tasks),
     }
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=400, env=environment, cwd=folder
+        command, capture_output=True, text=True, timeout=800, env=environment, cwd=folder
     )
     assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2_000:]
     return [json.loads(line) for line in answers.read_text().splitlines()]

@@ -2,6 +2,7 @@
 #include "client/milvus/message_codec.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/format.h"
 #include "client/milvus/message_fields.h"
@@ -206,6 +207,41 @@ Status ReadObjectIds(const LogId& id, Change* change) {
   return OkStatus();
 }
 
+// What a message about a user says. Other messages: nullopt.
+Result<std::optional<CredentialOperation>> ReadCredential(const LogId& id, uint64_t msg_type,
+                                                          std::string_view payload) {
+  using Kind = CredentialOperation::Kind;
+  CredentialOperation out;
+  switch (msg_type) {
+    case kMsgCreateCredential:
+      out.kind = Kind::kCreate;
+      break;
+    case kMsgUpdateCredential:
+      out.kind = Kind::kUpdate;
+      break;
+    case kMsgDeleteCredential:
+      out.kind = Kind::kDelete;
+      break;
+    default:
+      return std::optional<CredentialOperation>();
+  }
+  WireReader reader(payload);
+  while (reader.Next()) {
+    if (reader.Is(kCredentialUser, WireType::kBytes)) {
+      out.user = reader.bytes();
+    } else if (out.kind == Kind::kCreate && reader.Is(kCreatePassword, WireType::kBytes)) {
+      out.password = reader.bytes();
+    } else if (out.kind == Kind::kUpdate && reader.Is(kUpdateOldPassword, WireType::kBytes)) {
+      out.old_password = reader.bytes();
+    } else if (out.kind == Kind::kUpdate && reader.Is(kUpdateNewPassword, WireType::kBytes)) {
+      out.password = reader.bytes();
+    }
+  }
+  if (!reader.ok()) return Corrupt(id, "is no protobuf message");
+  if (out.user.empty()) return Corrupt(id, "names no user");
+  return std::optional<CredentialOperation>(std::move(out));
+}
+
 CollectionId ReadImportCollection(std::string_view payload) {
   CollectionId collection = 0;
   WireReader reader(payload);
@@ -264,7 +300,10 @@ Result<Operation> DecodeOperation(LogId id, std::string_view payload) {
   operation.msg_type = static_cast<int32_t>(base.msg_type);
   operation.ts = base.timestamp;
   operation.is_flush = base.msg_type == kMsgFlush;
-  if (!operation.is_flush) return operation;
+  if (!operation.is_flush) {
+    CDC_ASSIGN_OR_RETURN(operation.credential, ReadCredential(id, base.msg_type, payload));
+    return operation;
+  }
   WireReader reader(payload);
   while (reader.Next()) {
     if (reader.Is(kRequestDbName, WireType::kBytes)) {

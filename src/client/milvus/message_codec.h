@@ -33,7 +33,7 @@ Result<Change> DecodeMessage(LogId id, Slice payload);
 Error StreamingFormatError(LogId id);
 
 // Decodes one message of the operation topic. Kinds that are not understood come back with
-// is_flush == false. Errors: corrupt.
+// is_flush == false and without a credential. Errors: corrupt; no text holds a password.
 Result<Operation> DecodeOperation(LogId id, std::string_view payload);
 
 // Decodes a message id as RocksMQ and Kafka write it into etcd: 8 bytes, little endian.

@@ -107,6 +107,26 @@ TEST(MessageCodec, ReadsEveryRecordedOperation) {
   }
 }
 
+// Passwords are as the clients sent them: base64. Both versions were given the same calls.
+TEST(MessageCodec, ReadsWhatIsSaidOfUsers) {
+  for (const char* version : {"2.4.21", "2.5.15"}) {
+    std::vector<std::string> said;
+    for (const Recorded& message : LoadRecording(version)) {
+      if (message.topic.find("replicate-msg") == std::string::npos) continue;
+      const auto operation = DecodeOperation({0, message.offset}, message.payload.bytes);
+      ASSERT_TRUE(operation.ok());
+      if (!operation->credential) continue;
+      const CredentialOperation& credential = *operation->credential;
+      said.push_back(std::to_string(operation->msg_type) + " " + credential.user + " " +
+                     credential.old_password + ">" + credential.password);
+    }
+    EXPECT_EQ(said, (std::vector<std::string>{"1500 u1 >UEBzc3cwcmQx",
+                                              "1503 u1 UEBzc3cwcmQx>TjN3UEBzc3cwcmQ=",
+                                              "1500 u2 >UEBzc3cwcmQx", "1502 u2 >"}))
+        << version;
+  }
+}
+
 TEST(MessageCodec, ReadsEveryRecordedMessageOfTheChannels) {
   for (const char* version : {"2.4.21", "2.5.15"}) {
     std::map<ChangeKind, int> kinds;

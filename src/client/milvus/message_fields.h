@@ -18,6 +18,9 @@ inline constexpr uint64_t kMsgFlush = 402;
 inline constexpr uint64_t kMsgImport = 408;
 inline constexpr uint64_t kMsgUpsert = 404;
 inline constexpr uint64_t kMsgTimeTick = 1200;
+inline constexpr uint64_t kMsgCreateCredential = 1500;
+inline constexpr uint64_t kMsgDeleteCredential = 1502;
+inline constexpr uint64_t kMsgUpdateCredential = 1503;
 
 // Every message: its MsgBase.
 inline constexpr uint32_t kBase = 1;
@@ -80,6 +83,12 @@ inline constexpr uint32_t kRequestCollectionName = 3;
 inline constexpr uint32_t kRequestPartitionName = 4;
 inline constexpr uint32_t kRequestFieldsData = 5;
 inline constexpr uint32_t kRequestNumRows = 7;
+
+// milvus.CreateCredentialRequest, DeleteCredentialRequest, UpdateCredentialRequest
+inline constexpr uint32_t kCredentialUser = 2;
+inline constexpr uint32_t kCreatePassword = 3;
+inline constexpr uint32_t kUpdateOldPassword = 3;
+inline constexpr uint32_t kUpdateNewPassword = 4;
 
 // milvus.ReplicateMessageRequest
 inline constexpr uint32_t kReplicateChannel = 2;

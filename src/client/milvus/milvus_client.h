@@ -13,14 +13,17 @@
 
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/wire.h"
+#include "model/rbac.h"
 #include "model/target.h"
 #include "model/task.h"
 
@@ -109,6 +112,39 @@ class MilvusClient {
                       int32_t replicas, MilvusDone<Status> done);
   void ReleasePartitions(const TargetName& name, const std::vector<std::string>& partitions,
                          MilvusDone<Status> done);
+
+  // ---- users, roles, grants: passwords are base64, and in no error's text ----
+  // Each user with its roles.
+  void ListUsers(MilvusDone<Result<std::map<std::string, std::set<std::string>>>> done);
+  // kAlreadyExists: there is one of that name.
+  void CreateUser(const std::string& user, const std::string& password, MilvusDone<Status> done);
+  // With the bcrypt hash of its password: Milvus 2.5, and 2.4 since 2.4.10; else kUnsupported.
+  void RestoreUser(const std::string& user, const std::string& hash, MilvusDone<Status> done);
+  // kConflict: its password is not `old_password`.
+  void ChangePassword(const std::string& user, const std::string& old_password,
+                      const std::string& password, MilvusDone<Status> done);
+  void DropUser(const std::string& user, MilvusDone<Status> done);
+  void ListRoles(MilvusDone<Result<std::set<std::string>>> done);
+  void CreateRole(const std::string& role, MilvusDone<Status> done);
+  // Refused while it has grants.
+  void DropRole(const std::string& role, MilvusDone<Status> done);
+  enum class Op { kAdd, kRemove };
+  void ChangeBinding(Op op, const std::string& user, const std::string& role,
+                     MilvusDone<Status> done);
+  // Those of one role in one database. "*": those of every database; before some 2.4 only those
+  // that were granted on "*".
+  void ListGrants(const std::string& role, const std::string& database,
+                  MilvusDone<Result<std::set<RbacGrant>>> done);
+  // A privilege group, or a global privilege on one name, is granted by the call of Milvus 2.5
+  // (2.4.18); kUnsupported before.
+  void ChangeGrant(Op op, const RbacGrant& grant, MilvusDone<Status> done);
+  // Milvus 2.5 and 2.4.16; kUnsupported before. Those of Milvus itself are among them.
+  void ListPrivilegeGroups(MilvusDone<Result<std::map<std::string, std::set<std::string>>>> done);
+  void CreatePrivilegeGroup(const std::string& group, MilvusDone<Status> done);
+  // Refused while it is granted.
+  void DropPrivilegeGroup(const std::string& group, MilvusDone<Status> done);
+  void ChangePrivilegeGroup(Op op, const std::string& group,
+                            const std::set<std::string>& privileges, MilvusDone<Status> done);
 
   // ---- rows: requests come ready as bytes (message_codec.h) ----
   void Insert(const std::string& database, const Slices& request,

@@ -476,7 +476,7 @@ TEST(CreateRequestTest, WhereItBegins) {
 }
 
 TEST(CreateRequestTest, WithoutAWordItBeginsNow) {
-  const TaskSpec spec = Create({});
+  const TaskSpec spec = Create(json::object());
   EXPECT_THAT(spec.start_request.positions, IsEmpty());
   EXPECT_THAT(spec.start_request.from_creation, IsEmpty());
   EXPECT_FALSE(spec.start_request.operations);

@@ -14,7 +14,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <set>
+#include <functional>
 
 #include "base/format.h"
 #include "base/log.h"
@@ -110,11 +110,11 @@ std::optional<uint64_t> IdOf(const rocksdb::Slice& key, const std::string& prefi
   return id;
 }
 
-// Names a file of messages for ever; empty: it cannot be told from others (written by a RocksDB
-// before 6.25).
-std::string FileId(const rocksdb::TableProperties& file) {
-  if (file.orig_file_number == 0 || file.db_session_id.empty()) return {};
-  return file.db_session_id + "/" + std::to_string(file.orig_file_number);
+// Names a file of messages for ever; 0: it cannot be told from others (written by a RocksDB before
+// 6.25).
+uint64_t FileId(const rocksdb::TableProperties& file) {
+  if (file.orig_file_number == 0 || file.db_session_id.empty()) return 0;
+  return std::hash<std::string>()(file.db_session_id) + file.orig_file_number;
 }
 
 rocksdb::ReadOptions Reading() {
@@ -196,18 +196,24 @@ Result<std::vector<std::optional<uint64_t>>> RocksmqStore::Newest(
 // A block with a message that is only looked at is as expensive as one that is read: with its
 // checksum, 1 ms for each MiB. A topic's newest message never becomes an older one; once retention
 // has taken all of them, its id stays known.
-Status RocksmqStore::LookAt(const std::string& topic, View* view) const {
+Status RocksmqStore::LookAt(const std::string& topic, View* view) {
   const std::string prefix = Prefix(topic), end_key = prefix + ":";  // ':' follows '9'
   const rocksdb::Slice end(end_key);
-  std::map<std::string, uint64_t> files;  // those that the walk comes by
+  looking_.clear();
   rocksdb::ReadOptions options = Reading();
   options.iterate_upper_bound = &end;
-  options.table_filter = [&](const rocksdb::TableProperties& file) {
-    std::string id = FileId(file);
-    if (id.empty()) return true;
-    const auto known = view->files.find(id);
-    const bool unknown = known == view->files.end();
-    files.emplace(std::move(id), unknown ? UINT64_MAX : known->second);
+  // One pointer: RocksDB copies the options several times, and this is done at every look.
+  struct Filter {
+    const std::vector<LookedInto>& known;
+    std::vector<LookedInto>& met;
+  } filter{view->files, looking_};
+  options.table_filter = [f = &filter](const rocksdb::TableProperties& file) {
+    const uint64_t id = FileId(file);
+    if (id == 0) return true;
+    const auto known = std::find_if(f->known.begin(), f->known.end(),
+                                    [id](const LookedInto& one) { return one.file == id; });
+    const bool unknown = known == f->known.end();
+    f->met.push_back({id, unknown ? UINT64_MAX : known->newest});
     return unknown;
   };
   const std::unique_ptr<rocksdb::Iterator> it(database_->db->NewIterator(options));
@@ -220,8 +226,8 @@ Status RocksmqStore::LookAt(const std::string& topic, View* view) const {
     }
   }
   if (!it->status().ok()) return StoreError(path_, it->status());
-  for (auto& [id, bound] : files) bound = std::min(bound, view->newest.value_or(0));
-  view->files = std::move(files);
+  for (LookedInto& one : looking_) one.newest = std::min(one.newest, view->newest.value_or(0));
+  view->files.swap(looking_);
   return OkStatus();
 }
 
@@ -255,6 +261,7 @@ Result<bool> RocksmqStore::Contains(const std::string& topic, uint64_t id) const
 }
 
 struct RocksmqScan::State {
+  std::vector<uint64_t> older;  // files without messages of the walk; outlives `at`
   std::unique_ptr<rocksdb::Iterator> at;
   std::string prefix;
 };
@@ -278,12 +285,11 @@ std::unique_ptr<RocksmqScan> RocksmqStore::Scan(const std::string& topic, uint64
   rocksdb::ReadOptions options = Reading();
   const auto view = views_.find(topic);
   if (view != views_.end()) {
-    std::set<std::string> older;
-    for (const auto& [file, bound] : view->second.files) {
-      if (bound < first) older.insert(file);
+    for (const LookedInto& one : view->second.files) {
+      if (one.newest < first) state->older.push_back(one.file);
     }
-    options.table_filter = [older = std::move(older)](const rocksdb::TableProperties& file) {
-      return older.empty() || !older.contains(FileId(file));
+    options.table_filter = [older = &state->older](const rocksdb::TableProperties& file) {
+      return std::find(older->begin(), older->end(), FileId(file)) == older->end();
     };
   }
   state->at.reset(database_->db->NewIterator(options));

@@ -66,21 +66,26 @@ class RocksmqStore {
 
  private:
   struct Database;
+  struct LookedInto {
+    uint64_t file = 0;
+    uint64_t newest = 0;
+  };
   // What is known of a topic.
   struct View {
     std::optional<uint64_t> newest;
     // Files, and an id that all their messages of the topic are not above. As many as the store
     // has where the topic may be; those that it does not have any more are forgotten.
-    std::map<std::string, uint64_t> files;
+    std::vector<LookedInto> files;
   };
   explicit RocksmqStore(std::string path);
   Status CheckIdentity() const;
-  Status LookAt(const std::string& topic, View* view) const;
+  Status LookAt(const std::string& topic, View* view);
 
   std::string path_;
   std::string identity_;
   std::unique_ptr<Database> database_;
   std::map<std::string, View> views_;
+  std::vector<LookedInto> looking_;  // what LookAt comes by; kept for its memory
 };
 
 }  // namespace cdc

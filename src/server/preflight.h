@@ -16,11 +16,9 @@
 //   tasks.exists            w  there is a task of that id: creating it would change nothing
 //   tasks.clash             e  another task replicates the same into this target
 //   tasks.limit             e  as many tasks as the configuration allows
+//   selection.start         e  a place where collections shall begin is not theirs, or is gone
 //   selection.collections   e  a named collection does not exist; two would get one name
 //                           w  nothing is selected now
-//   selection.start         e  a place where collections shall begin is none of theirs, or no
-//   longer
-//                              held
 //   target.reachable        e  does not answer
 //   target.credentials      e  refuses the token; a certificate file cannot be used
 //   target.mode             e  no standby in mode replicate; a standby in mode api

@@ -68,15 +68,18 @@ class Index:
 class Client:
     """One server; a pymilvus connection per database is made on first use."""
 
-    def __init__(self, uri: str, label: str) -> None:
+    def __init__(self, uri: str, label: str, token: str = "") -> None:
+        """`token`: user:password, for a server that asks for it."""
         self.uri = uri
         self.label = label
+        self.token = token
 
     def alias(self, db: str = "default") -> str:
         """The pymilvus connection alias for this database (`using=` of its calls)."""
         name = f"{self.label}/{self.uri}/{db}"
         if not connections.has_connection(name):
-            connections.connect(name, uri=self.uri, db_name="" if db == "default" else db)
+            db_name = "" if db == "default" else db
+            connections.connect(name, uri=self.uri, db_name=db_name, token=self.token)
         return name
 
     def close(self) -> None:

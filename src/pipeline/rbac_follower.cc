@@ -40,8 +40,9 @@ RbacFollower::RbacFollower(Options options, RbacCatalog known, Executor* executo
       executor_(executor),
       ports_(std::move(ports)),
       trouble_(std::move(trouble)),
-      source_(options_.source),
       known_(std::move(known)) {
+  // What is first heard may be older than what the catalog was last seen at.
+  if (options_.source_cluster) source_ = SourceIdentity{*options_.source_cluster, 0};
   std::erase_if(known_.users,
                 [&](const auto& entry) { return options_.untouched.contains(entry.first); });
   std::erase_if(known_.bindings,

@@ -39,8 +39,8 @@ class RbacFollower {
     std::set<std::string> untouched = {kRootUser};
     DropPolicy drops = DropPolicy::kReplicate;  // kHold: users, roles and groups are not dropped
     LogPosition operations;                     // where the operation topic is read from
-    // The etcd that the task knows; nullopt: whichever comes first.
-    std::optional<SourceIdentity> source;
+    // The etcd cluster that the task knows; nullopt: whichever comes first.
+    std::optional<uint64_t> source_cluster;
     Duration check_interval = std::chrono::minutes(1);
     Duration password_grace = std::chrono::seconds(10);  // etcd may be ahead of the topic
   };

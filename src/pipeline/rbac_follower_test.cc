@@ -327,6 +327,24 @@ TEST_F(RbacFollowerTest, ASourceThatIsNotTheSameIsNotFollowed) {
   EXPECT_EQ(trouble_, "");
 }
 
+// What a task hears first may be older than what its catalog was last seen at: only the cluster
+// says whose it is.
+TEST_F(RbacFollowerTest, AnotherClusterThanTheTaskKnowsIsNotFollowed) {
+  options_.source_cluster = 7;
+  Begin();
+  RbacCatalog source = Source();
+  source.roles.insert("reader");
+  cluster_ = 8;
+  Say(source);
+  EXPECT_THAT(trouble_, HasSubstr("is not the one that it was"));
+  EXPECT_EQ(target_.lists, 0);
+  cluster_ = 7;
+  revision_ = 0;
+  Say(source);
+  EXPECT_THAT(target_.TakeApplied(), ElementsAre("create role 'reader'"));
+  EXPECT_EQ(trouble_, "");
+}
+
 TEST_F(RbacFollowerTest, NothingIsBegunAfterTheEnd) {
   Begin();
   follower_->Halt();

@@ -40,7 +40,10 @@ void Replication::FollowRbac() {
   options.selection = options_.reconciler.selection;
   options.drops = options_.reconciler.drops;
   options.untouched = options_.untouched_users;
-  options.source = progress_.source;
+  // 0: whatever it is now was accepted.
+  if (progress_.source && progress_.source->cluster_id != 0) {
+    options.source_cluster = progress_.source->cluster_id;
+  }
   options.operations = progress_.operations.value_or(LogPosition{});
   RbacFollower::Ports ports;
   ports.feed = std::move(ports_.rbac_feed);

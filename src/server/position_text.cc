@@ -1,5 +1,7 @@
 #include "server/position_text.h"
 
+#include <algorithm>
+
 #include "base/base64.h"
 #include "base/wire.h"
 #include "client/milvus/message_codec.h"
@@ -38,7 +40,9 @@ Result<PositionText> DecodePosition(const std::string& text) {
     if (reader.Is(kTimestamp, WireType::kVarint)) position.after = reader.number();
   }
   const bool none = position.channel.empty() && position.message_id.empty() && position.after == 0;
-  if (!reader.ok() || none) return CorruptError("it is not a MsgPosition of Milvus");
+  const bool name = std::all_of(position.channel.begin(), position.channel.end(),
+                                [](char c) { return c > ' ' && c < 0x7f; });
+  if (!reader.ok() || none || !name) return CorruptError("it is not a MsgPosition of Milvus");
   return position;
 }
 

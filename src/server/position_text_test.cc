@@ -50,6 +50,7 @@ TEST(PositionText, WhatIsNoneIsRefused) {
       {"CgJjaA", "it is not base64"},
       {Base64("\x0a\x7f"), "it is not a MsgPosition of Milvus"},
       {Base64("\x30\x01"), "it is not a MsgPosition of Milvus"},
+      {Base64("\x0a\x02\n\x7f"), "it is not a MsgPosition of Milvus"},
   };
   for (const auto& [text, message] : cases) {
     const Result<PositionText> position = DecodePosition(text);

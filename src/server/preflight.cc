@@ -7,6 +7,7 @@
 #include "server/name_list.h"
 #include "server/retention_watch.h"
 #include "server/task_plan.h"
+#include "server/task_start.h"
 
 namespace cdc {
 namespace {
@@ -53,6 +54,7 @@ std::vector<Finding> Preflight::Run(const TaskSpec* spec) {
           "leave task_id out, or take another: creating it again changes nothing");
     } else {
       CheckRoom(&task);
+      if (catalog) CheckStart(*catalog, &task);
       CheckTarget(task, catalog);
     }
   }
@@ -187,6 +189,33 @@ void Preflight::CheckPositions() {
     Say("source.positions", Severity::kOk,
         Format("the log holds what {} tasks would go on with", held));
   }
+}
+
+// Where a task begins that shall not begin at the end of the log.
+void Preflight::CheckStart(const CatalogUpdate& catalog, TaskSpec* spec) {
+  const StartRequest& asked = spec->start_request;
+  if (asked.positions.empty() && asked.from_creation.empty() && !asked.operations) return;
+  const Result<PlannedSource> plan = PlanSource(spec->selection, catalog);
+  if (!plan.ok()) return;  // said where the selection is looked at
+  const auto ends = ports_.source->Ends(plan->channels);
+  if (!ends.ok()) return;  // said where the log is looked at
+  const SourceNow now{*ends, ports_.source->operation_topic(), 0,
+                      [this](const std::string& bytes) { return ports_.source->DecodeId(bytes); }};
+  const Result<ResolvedStart> start = ResolveStart(*spec, *plan, now);
+  LogQuestions log;
+  log.held = [this](const auto& places) -> Result<std::map<std::string, HeldLog>> {
+    CDC_RETURN_IF_ERROR(ports_.source->CheckHeld(places));
+    return std::map<std::string, HeldLog>{};
+  };
+  log.oldest = [this](const auto& channels) { return ports_.source->Oldest(channels); };
+  const Status status = start.ok() ? CheckHeld(*start, log) : Status(start.error());
+  if (!status.ok()) {
+    Say("selection.start", Severity::kError, status.error().message,
+        "correct positions, use_start_position or rpc_channel_info, or leave them out");
+    return;
+  }
+  spec->start = start->start;
+  Say("selection.start", Severity::kOk, "the log holds all from where the collections begin");
 }
 
 // ---- other tasks ------------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 //   tasks.exists            w  there is a task of that id: creating it would change nothing
 //   tasks.clash             e  another task replicates the same into this target
 //   tasks.limit             e  as many tasks as the configuration allows
+//   selection.start         e  a place where collections shall begin is not theirs, or is gone
 //   selection.collections   e  a named collection does not exist; two would get one name
 //                           w  nothing is selected now
 //   target.reachable        e  does not answer
@@ -66,6 +67,11 @@ class PreflightSource {
   virtual Status ReadOldest(const std::string& channel) = 0;
   // kPositionGone: one of the places is no longer held.
   virtual Status CheckHeld(const std::map<std::string, LogPosition>& places) = 0;
+  // The time of the oldest message of each channel; empty ones are left out.
+  virtual Result<std::map<std::string, Timestamp>> Oldest(
+      const std::set<std::string>& channels) = 0;
+  // A message id as the source's Milvus writes it.
+  virtual Result<LogId> DecodeId(const std::string& bytes) const = 0;
   virtual const std::string& operation_topic() const = 0;
 };
 
@@ -108,6 +114,7 @@ class Preflight {
   void CheckOperations(const std::set<std::string>& channels);
   void CheckPositions();
   void CheckRoom(TaskSpec* spec);
+  void CheckStart(const CatalogUpdate& catalog, TaskSpec* spec);
   void CheckTarget(const TaskSpec& spec, const std::optional<CatalogUpdate>& catalog);
   void CheckMode(const TaskSpec& spec, const Result<ResolvedMode>& mode);
   void CheckDatabases(const TaskSpec& spec, PreflightTarget* target);

@@ -30,6 +30,12 @@ class SourceProbe final : public PreflightSource {
     const auto held = source_->Held(places, kLogTimeout);
     return held.ok() ? OkStatus() : Status(held.error());
   }
+  Result<std::map<std::string, Timestamp>> Oldest(const std::set<std::string>& channels) override {
+    return source_->OldestHeld(channels, kLogTimeout);
+  }
+  Result<LogId> DecodeId(const std::string& bytes) const override {
+    return source_->DecodeId(bytes);
+  }
   const std::string& operation_topic() const override { return source_->operation_topic(); }
 
  private:

@@ -185,7 +185,7 @@ void Preflight::CheckCollections(const TaskSpec& spec, const ResolvedMode& mode,
       shards.texts.push_back(
           Format("collection {} has {} shards at the source and {} on the target", name,
                  source.vchannels.size(), at->second.vchannels.size()));
-    } else if (!spec.adopt) {
+    } else if (!spec.adopt && !spec.start.adopted.contains(source.id)) {
       strangers.texts.push_back(Format("collection {} is on the target already", name));
     }
   }

@@ -73,6 +73,12 @@ class FakeSource final : public PreflightSource {
   }
   Status ReadOldest(const std::string&) override { return oldest; }
   Status CheckHeld(const std::map<std::string, LogPosition>&) override { return held; }
+  Result<std::map<std::string, Timestamp>> Oldest(const std::set<std::string>&) override {
+    return std::map<std::string, Timestamp>{};
+  }
+  Result<LogId> DecodeId(const std::string& bytes) const override {
+    return LogId{0, std::stoull(bytes)};
+  }
   const std::string& operation_topic() const override { return topic; }
 
   std::optional<Error> catalog_error;
@@ -302,6 +308,13 @@ const Case kCases[] = {
        w->spec.selection.mappings = {{"default", "default", {{"b", "a"}}}};
      },
      "selection.collections", kError, "would both be written to default.a"},
+    {"APositionOfAnotherCollection",
+     [](World* w) {
+       w->spec.start_request.positions = {{{"default", "a"}, "by-dev-rootcoord-dml_9", "3", 0}};
+     },
+     "selection.start", kError, "nothing that the task replicates of default.a is written to it"},
+    {"APositionBehindTheEnd", [](World* w) { w->spec.start_request.operations = "9"; },
+     "selection.start", kError, "and the log holds none"},
     {"Certificate",
      [](World* w) { w->target.open_error = InvalidError("cannot read /nowhere.pem"); },
      "target.credentials", kError, "/nowhere.pem"},
@@ -381,6 +394,18 @@ TEST(PreflightTest, AnAdoptedCollectionThatFitsIsRight) {
   world.OnTarget(Schema(), 2);
   world.spec.adopt = true;
   EXPECT_THAT(Checks(world.Run(), Severity::kError), IsEmpty());
+}
+
+// Who gives a position says that its rows may be on the target.
+TEST(PreflightTest, ACollectionWithPositionsMayBeOnTheTarget) {
+  World world;
+  world.OnTarget(Schema(), 2);
+  for (const char* channel : {"by-dev-rootcoord-dml_0", "by-dev-rootcoord-dml_1"}) {
+    world.spec.start_request.positions.push_back({{"default", "a"}, channel, "3", 0});
+  }
+  const auto findings = world.Run();
+  EXPECT_THAT(Checks(findings, Severity::kError), IsEmpty());
+  EXPECT_THAT(Checks(findings, Severity::kOk), testing::Contains("selection.start"));
 }
 
 TEST(PreflightTest, ABlackholeHasNoTarget) {

@@ -96,8 +96,11 @@ class Client:
 
     def call(self, method: str, request: Any, timeout: float = _TIMEOUT) -> Any:
         """The raw call; raises ServerError when it fails or the server says so."""
+        # A 2.3.5 looks for privileges in the database of the header, not in that of the request.
+        db = getattr(request, "db_name", "")
+        metadata = [("dbname", db)] if db else None
         try:
-            answer = getattr(self.stub, method)(request, timeout=timeout)
+            answer = getattr(self.stub, method)(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise ServerError(f"{self.label}: {method}", -1, str(error)) from None
         return _checked(f"{self.label}: {method}", answer)

@@ -134,6 +134,7 @@ struct TaskSpec {
   LoadPolicy load = LoadPolicy::kFollow;
   DropPolicy drops = DropPolicy::kReplicate;
   bool disable_auto_start = false;  // a restart of the server leaves the task paused
+  bool enable_user_role = false;    // users, roles and grants too
   StartRequest start_request;       // not stored
   TaskStart start;                  // empty: everything begins at the end of the log
   std::string request_json;  // request_data as accepted, secrets removed: what get and list echo

@@ -112,8 +112,8 @@ Status CheckDownstream(const CreateFields& f) {
 
 // Options that would change what is copied, and cannot be honoured yet.
 Status CheckUnsupported(const CreateFields& f) {
-  if (f.enable_user_role) {
-    return InvalidError("extra_info.enable_user_role is not supported yet; leave it out");
+  if (f.enable_user_role && f.blackhole) {
+    return InvalidError("extra_info.enable_user_role needs a Milvus as target");
   }
   if (f.milvus.ignore_partition) {
     return InvalidError("milvus_connect_param.ignore_partition is not supported yet; leave it out");
@@ -138,8 +138,8 @@ Status ReadOperationsStart(const CreateFields& f, const RequestLimits& limits,
   const std::string& named = position->channel;
   if (!named.empty() && named != limits.replicate_channel &&
       named.rfind(limits.replicate_channel + "_", 0) != 0) {
-    return InvalidError(Format("the position in rpc_channel_info is one of another channel, {}",
-                               named));
+    return InvalidError(
+        Format("the position in rpc_channel_info is one of another channel, {}", named));
   }
   start->operations = std::move(position->message_id);
   return OkStatus();
@@ -233,6 +233,7 @@ Result<TaskSpec> ValidateCreate(const CreateFields& f, const RequestLimits& limi
   spec.id = f.task_id;
   spec.adopt = f.adopt;
   spec.disable_auto_start = f.disable_auto_start;
+  spec.enable_user_role = f.enable_user_role;
   spec.request_json = EchoOf(f);
   return spec;
 }

@@ -84,6 +84,10 @@ std::unique_ptr<CatalogFeed> SourceRuntime::OpenCatalog(Executor* executor) {
   return catalog_.Open(executor);
 }
 
+std::unique_ptr<RbacFeed> SourceRuntime::OpenRbac(Executor* executor) {
+  return catalog_.OpenRbac(executor);
+}
+
 std::unique_ptr<LogSource> SourceRuntime::OpenLog(Executor* executor) const {
   return MakeLogSource(log_, executor);
 }

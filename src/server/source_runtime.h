@@ -21,6 +21,7 @@ class SourceRuntime {
   static Result<std::unique_ptr<SourceRuntime>> Open(const SourceConfig& config);
 
   std::unique_ptr<CatalogFeed> OpenCatalog(Executor* executor);
+  std::unique_ptr<RbacFeed> OpenRbac(Executor* executor);
   std::unique_ptr<LogSource> OpenLog(Executor* executor) const;
   std::unique_ptr<OperationSource> OpenOperations(Executor* executor) const;
 

@@ -5,6 +5,7 @@
 
 #include "sink/blackhole/blackhole_sink.h"
 #include "sink/milvus/milvus_admin.h"
+#include "sink/milvus/rbac_admin.h"
 
 namespace cdc {
 namespace {
@@ -56,6 +57,7 @@ Result<std::unique_ptr<TargetEngine>> TargetEngine::Open(std::string identity, T
       e->admin_ = std::move(target);
     } else {
       e->admin_ = std::make_unique<MilvusAdmin>(client, mode, executor);
+      e->rbac_admin_ = std::make_unique<MilvusRbacAdmin>(client, executor);
       auto sink = std::make_unique<MilvusSink>(address, mode, executor);
       e->rows_ = sink.get();
       e->sink_ = std::move(sink);
@@ -88,6 +90,7 @@ TargetEngine::~TargetEngine() {
     operations_.reset();
     log_.reset();
     sink_.reset();
+    rbac_admin_.reset();
     admin_.reset();
     progress_.reset();
   });
@@ -119,6 +122,15 @@ void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
     ports.lanes = lanes_.get();
     ports.governor = governor_.get();
     ports.store = progress_.get();
+    if (spec.enable_user_role && rbac_admin_) {
+      ports.rbac_feed = source_->OpenRbac(&executor_);
+      ports.rbac_admin = rbac_admin_.get();
+      // Our own login must not lose what we need.
+      const size_t colon = spec.target.token.find(':');
+      if (colon != std::string::npos) {
+        options.untouched_users.insert(spec.target.token.substr(0, colon));
+      }
+    }
     auto replication =
         std::make_unique<Replication>(std::move(options), std::move(progress), &executor_,
                                       std::move(ports), std::move(on_failed));

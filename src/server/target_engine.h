@@ -64,6 +64,7 @@ class TargetEngine {
   ThreadExecutor executor_;
   std::unique_ptr<ProgressStore> progress_;
   std::unique_ptr<TargetAdmin> admin_;
+  std::unique_ptr<RbacAdmin> rbac_admin_;  // null: the target has no users
   std::unique_ptr<DataSink> sink_;
   MilvusSink* rows_ = nullptr;  // the same, when the target is a Milvus
   std::unique_ptr<LogSource> log_;

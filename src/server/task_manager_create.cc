@@ -37,6 +37,9 @@ Status TaskManager::CheckClash(const std::string& target, TaskSpec* spec) const 
                                id),
                         ErrorKind::kConflict);
     }
+    if (other.spec.enable_user_role && spec->enable_user_role) {
+      return FatalError("the enable user role param is duplicate", ErrorKind::kConflict);
+    }
     existing.push_back(other.spec.selection);
   }
   return ResolveOverlap(existing, &spec->selection);

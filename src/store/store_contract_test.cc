@@ -82,6 +82,7 @@ TEST_P(StoreContractTest, TaskComesBackWhole) {
   spec.load = LoadPolicy::kNever;
   spec.drops = DropPolicy::kHold;
   spec.disable_auto_start = true;
+  spec.enable_user_role = true;
   spec.request_json = R"({"milvus_connect_param":{"uri":"http://x:1"}})";
   spec.start.collections[449] = {{"c1", {{LogPosition::Kind::kAt, {7, kHuge}}, kHuge}},
                                  {"c2", {{LogPosition::Kind::kEarliest, {}}, 0}}};
@@ -105,6 +106,7 @@ TEST_P(StoreContractTest, TaskComesBackWhole) {
   EXPECT_EQ(loaded->spec.load, spec.load);
   EXPECT_EQ(loaded->spec.drops, spec.drops);
   EXPECT_EQ(loaded->spec.disable_auto_start, spec.disable_auto_start);
+  EXPECT_EQ(loaded->spec.enable_user_role, spec.enable_user_role);
   EXPECT_EQ(loaded->spec.start, spec.start);
   EXPECT_EQ(loaded->spec.request_json, spec.request_json);
 }

@@ -121,6 +121,7 @@ TaskSpec SpecFromJson(const json& j) {
   spec.load = static_cast<LoadPolicy>(IndexOf(kLoadNames, j.value("load", "follow")));
   spec.drops = static_cast<DropPolicy>(IndexOf(kDropNames, j.value("drops", "replicate")));
   spec.disable_auto_start = j.value("disable_auto_start", false);
+  spec.enable_user_role = j.value("enable_user_role", false);
   if (j.contains("start")) spec.start = StartFromJson(j.at("start"));
   spec.request_json = j.value("request_json", "");
   return spec;
@@ -147,6 +148,7 @@ std::string TaskSpecToJson(const TaskSpec& spec) {
                  {"drops", kDropNames[static_cast<int>(spec.drops)]},
                  {"disable_auto_start", spec.disable_auto_start},
                  {"request_json", spec.request_json}};
+  if (spec.enable_user_role) object["enable_user_role"] = true;
   if (!spec.start.empty()) object["start"] = StartToJson(spec.start);
   return Dump(object);
 }

@@ -75,7 +75,8 @@ void FlushFollower::Continue() {
       if (!operation.is_flush) break;
       std::vector<std::string> channels;
       const auto name = reconciler_->WhereIs(database, collection, &channels);
-      if (!channels.empty() && !host_.passed(channels, operation.ts)) return;  // Continue() again
+      // Not there yet, or not all of its rows: Continue() comes again.
+      if (!channels.empty() && !(name && host_.passed(channels, operation.ts))) return;
       if (name) names.push_back(*name);
     }
     flushing_ = true;

@@ -458,6 +458,7 @@ std::optional<TargetName> Reconciler::WhereIs(const std::string& database,
   for (const auto& [id, object] : objects_) {
     if (!object.want || object.want->name != collection || object.dropped_at_source) continue;
     if (DatabaseName(object.want->db_id) != database) continue;
+    if (object.phase == ObjectPhase::kDropping || object.phase == ObjectPhase::kGone) continue;
     *pchannels = object.want->pchannels;
     if (object.phase == ObjectPhase::kReady) return object.actual->name;
   }

@@ -77,7 +77,8 @@ class Reconciler {
   bool Quiet() const { return changes_in_flight_ == 0; }
 
   const std::map<CollectionId, Object>& objects() const { return objects_; }
-  // Where a selected, live collection is on the target; nullopt while it is not there.
+  // Where a selected, live collection is on the target; nullopt while it is not there, with its
+  // source channels if it will be.
   std::optional<TargetName> WhereIs(const std::string& database, const std::string& collection,
                                     std::vector<std::string>* pchannels) const;
   bool catalog_seen() const { return catalog_seen_; }

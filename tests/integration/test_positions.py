@@ -116,7 +116,6 @@ def test_exactly_what_came_after_the_position(scenario: Scenario) -> None:
     _assert_only(scenario, seeded, keys)
 
 
-@pytest.mark.core
 @BOTH_MODES
 def test_what_the_target_holds_beyond_the_position_does_not_come_twice(scenario: Scenario) -> None:
     """As after a backup, which holds more than its positions say."""
@@ -138,7 +137,6 @@ def test_what_the_target_holds_beyond_the_position_does_not_come_twice(scenario:
     assert scenario.running.progress()["rows_replayed"] >= 65
 
 
-@pytest.mark.core
 @EVERYWHERE
 def test_everything_since_creation(scenario: Scenario) -> None:
     seeded = scenario.seed()

@@ -10,7 +10,7 @@ from lab.client import Client
 from lab.replicated import both_modes
 from lab.seeder import Seeded
 from lab.stack import Stack
-from lab.synthetic import copy_collection
+from lab.synthetic import amplified
 from lab.timestamps import now_ts
 from lab.waiting import until
 
@@ -57,14 +57,6 @@ def few(stack: Stack, count: int, seconds: int) -> None:
         wait_for(task, count)
         watch(stack.cdc, f"{count} collections, {mode}", seconds, calls=True)
         task.delete()
-
-
-def amplified(stack: Stack, root: str, count: int) -> CdcServer:
-    """A server of its own, not started, for copies of one collection under a root of their own."""
-    original = Seeded.create(stack.source_client, root, shards=4)
-    described = stack.source_client.describe("default", original.name)
-    copy_collection(stack.etcd, "src", root, described.collectionID, count)
-    return CdcServer(stack.data / root, stack.source, stack.base_port + 3)
 
 
 def restart(server: CdcServer, what: str, all_tasks: list[Task], collections: int) -> None:

@@ -9,8 +9,11 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from lab.cdc_server import CdcServer
 from lab.etcd import Etcd
 from lab.places import ROOT
+from lab.seeder import Seeded
+from lab.stack import Stack
 
 _FIRST_ID = 1_000_000
 
@@ -57,3 +60,11 @@ def copy_collection(etcd: Etcd, root: str, copy_root: str, collection: int, coun
             part.partition_id, part.collection_id = copy.id + offset, copy.id
             items[f"{copies}/partitions/{copy.id}/{part.partition_id}"] = part.SerializeToString()
     etcd.put_all(items)
+
+
+def amplified(stack: Stack, root: str, count: int) -> CdcServer:
+    """A server of its own, not started, for copies of one collection under a root of their own."""
+    original = Seeded.create(stack.source_client, root, shards=4)
+    described = stack.source_client.describe("default", original.name)
+    copy_collection(stack.etcd, "src", root, described.collectionID, count)
+    return CdcServer(stack.data / root, stack.source, stack.base_port + 3)

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/format.h"
+#include "base/percent.h"
 #include "cli/task_text.h"
 
 namespace cdc {
@@ -37,25 +38,8 @@ ExitCode ExitCodeOf(const Error& error) {
   }
 }
 
-std::string PercentEncoded(const std::string& text) {
-  constexpr std::string_view kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-  std::string encoded;
-  for (const char c : text) {
-    if (kPlain.find(c) != std::string_view::npos) {
-      encoded += c;
-      continue;
-    }
-    char code[8];
-    std::snprintf(code, sizeof(code), "%%%02X",
-                  static_cast<unsigned>(static_cast<unsigned char>(c)));
-    encoded += code;
-  }
-  return encoded;
-}
-
 std::string TaskPath(const std::string& id, const std::string& rest) {
-  return "/api/v1/tasks/" + PercentEncoded(id) + rest;
+  return "/api/v1/tasks/" + PercentEncode(id) + rest;
 }
 
 ApiClient::ApiClient(std::unique_ptr<Transport> transport, bool has_token)

@@ -23,8 +23,6 @@ ExitCode ExitCodeOf(const Error& error);
 
 // "/api/v1/tasks/<id>" with what follows; the id is encoded.
 std::string TaskPath(const std::string& id, const std::string& rest = "");
-// `text` as a part of a path or query.
-std::string PercentEncoded(const std::string& text);
 
 class ApiClient {
  public:

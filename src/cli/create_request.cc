@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "base/json_text.h"
 
 namespace cdc {
 namespace {
@@ -120,7 +121,7 @@ Result<std::string> CreateBody(const CreateFlags& flags) {
   if (!flags.drops.empty()) request["drops"] = flags.drops;
   if (flags.adopt) request["adopt"] = true;
   if (flags.no_auto_start) request["disable_auto_start"] = true;
-  return request.dump(-1, ' ', false, json::error_handler_t::replace);
+  return JsonLine(request);
 }
 
 Result<std::string> CreateBodyOf(const std::string& text) {
@@ -137,7 +138,7 @@ Result<std::string> CreateBodyOf(const std::string& text) {
     }
     request = json(request["request_data"]);
   }
-  return request.dump(-1, ' ', false, json::error_handler_t::replace);
+  return JsonLine(request);
 }
 
 }  // namespace cdc

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/format.h"
+#include "base/json_text.h"
+#include "base/percent.h"
 #include "cli/table.h"
 #include "cli/task_text.h"
 #include "cli/time_text.h"
@@ -123,8 +125,8 @@ Status TaskCommands::List(const std::string& state) {
   std::string after;
   do {
     std::string path = std::string(kTasks) + "?limit=1000";
-    if (!state.empty()) path += "&state=" + PercentEncoded(state);
-    if (!after.empty()) path += "&after=" + PercentEncoded(after);
+    if (!state.empty()) path += "&state=" + PercentEncode(state);
+    if (!after.empty()) path += "&after=" + PercentEncode(after);
     CDC_ASSIGN_OR_RETURN(const json page, client_->Get(path));
     const json& found = Member(page, {"tasks"});
     if (found.is_array()) tasks.insert(tasks.end(), found.begin(), found.end());

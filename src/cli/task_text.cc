@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "base/json_text.h"
 #include "cli/table.h"
 #include "cli/time_text.h"
 
@@ -183,14 +184,6 @@ const json& Member(const json& value, std::initializer_list<const char*> keys) {
     at = &*found;
   }
   return *at;
-}
-
-std::string JsonLine(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-std::string JsonBlock(const json& value) {
-  return value.dump(2, ' ', false, json::error_handler_t::replace);
 }
 
 std::string StateOf(const json& task) {

@@ -31,8 +31,5 @@ uint64_t RowsOf(const nlohmann::json& task);  // inserted and deleted
 
 // The member behind these keys; null where it is missing or something on the way is no object.
 const nlohmann::json& Member(const nlohmann::json& value, std::initializer_list<const char*> keys);
-// As JSON text: on one line, or spread over several. Broken UTF-8 is replaced.
-std::string JsonLine(const nlohmann::json& value);
-std::string JsonBlock(const nlohmann::json& value);
 
 }  // namespace cdc

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "base/format.h"
+#include "base/json_text.h"
 #include "cli/task_text.h"
 
 namespace cdc {

@@ -54,6 +54,11 @@ bool PatternsOverlap(const std::string& a, const std::string& b) {
   return after[0] != 0;
 }
 
+std::string TargetAddress::host_and_port() const {
+  const bool bare_v6 = host.find(':') != std::string::npos && host.front() != '[';
+  return (bare_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
 bool Selection::Matches(const std::string& database, const std::string& collection) const {
   const auto hit = [&](const NamePattern& p) {
     return MatchPattern(p.database, database) && MatchPattern(p.collection, collection);

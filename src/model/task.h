@@ -19,6 +19,9 @@ namespace cdc {
 struct NamePattern {
   std::string database;
   std::string collection;
+  bool exact() const {  // names one collection
+    return database.find('*') == std::string::npos && collection.find('*') == std::string::npos;
+  }
   bool operator==(const NamePattern&) const = default;
 };
 
@@ -78,6 +81,7 @@ struct TargetAddress {
   std::string server_name;
   std::string token;  // "user:password" or an API key; empty: none
   int connect_timeout_seconds = 5;
+  std::string host_and_port() const;  // an IPv6 address in brackets
   bool operator==(const TargetAddress&) const = default;
 };
 
@@ -115,9 +119,10 @@ struct TaskStart {
   // through this task (from a backup, say). They are taken over if their schema fits, and what the
   // source wrote before the task was made is sent in the form that may be applied twice.
   std::set<CollectionId> adopted;
-  Timestamp made_ts = 0;  // when the task was made
+  // When the task was made: no row that came to the target from elsewhere has a greater timestamp.
+  Timestamp made_ts = 0;
 
-  bool empty() const { return collections.empty(); }
+  bool empty() const { return collections.empty() && made_ts == 0; }
   bool operator==(const TaskStart&) const = default;
 };
 

@@ -104,6 +104,16 @@ TEST(LogPosition, SaysWhichMessagesStandBeforeIt) {
   for (const Case& c : cases) EXPECT_EQ(IsBefore(id, c.place), c.before) << ToString(c.place);
 }
 
+TEST(TargetAddress, HostAndPort) {
+  for (const auto& [host, wanted] :
+       {std::pair{"milvus.local", "milvus.local:19530"}, std::pair{"10.0.0.1", "10.0.0.1:19530"},
+        std::pair{"::1", "[::1]:19530"}, std::pair{"[::1]", "[::1]:19530"}}) {
+    TargetAddress address;
+    address.host = host;
+    EXPECT_EQ(address.host_and_port(), wanted);
+  }
+}
+
 TEST(LogPosition, TheEarlierOneLetsAReaderSeeMore) {
   using Kind = LogPosition::Kind;
   const LogPosition in_order[] = {

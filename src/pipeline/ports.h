@@ -30,6 +30,7 @@
 #include "base/result.h"
 #include "model/catalog.h"
 #include "model/change.h"
+#include "model/rbac.h"
 #include "model/target.h"
 #include "model/task.h"
 
@@ -195,6 +196,9 @@ struct TaskProgress {
   std::map<CollectionId, ObjectRecord> objects;
   std::map<DatabaseId, DatabaseRecord> databases;
   std::optional<SourceIdentity> source;
+  // What was seen of the source's users and roles, by their names on the target and without hashes:
+  // what the task may take away there one day. nullopt: nothing yet.
+  std::optional<RbacCatalog> rbac;
 };
 
 // One atomic write. Only what is named changes.
@@ -207,6 +211,7 @@ struct ProgressWrite {
   std::vector<DatabaseRecord> databases;
   std::vector<DatabaseId> forgotten_databases;
   std::optional<SourceIdentity> source;
+  std::optional<RbacCatalog> rbac;
   std::string target;  // identity of the target, for lanes
   std::vector<LaneFence> lanes;
 };

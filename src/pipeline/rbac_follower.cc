@@ -40,7 +40,8 @@ RbacFollower::RbacFollower(Options options, RbacCatalog known, Executor* executo
       executor_(executor),
       ports_(std::move(ports)),
       trouble_(std::move(trouble)),
-      known_(std::move(known)) {
+      known_(std::move(known)),
+      remembered_(known_) {
   // What is first heard may be older than what the catalog was last seen at.
   if (options_.source_cluster) source_ = SourceIdentity{*options_.source_cluster, 0};
   std::erase_if(known_.users,
@@ -162,7 +163,20 @@ void RbacFollower::OnListed(const TargetRbac& has) {
     }
     steps_.push_back(std::move(step));
   }
-  ApplyNext();
+  RememberKnown();
+}
+
+// Before the steps: what they make must be known as ours in the next life.
+void RbacFollower::RememberKnown() {
+  if (!ports_.remember || known_ == remembered_) return ApplyNext();
+  ports_.remember(known_, alive_.Guard([this, known = known_](const Status& status) {
+    if (status.ok()) {
+      remembered_ = known;
+      return ApplyNext();
+    }
+    failure_ = status.error().Prefixed("remember users and roles");
+    EndPass();
+  }));
 }
 
 void RbacFollower::LeaveOutUnmakeable(const RbacCatalog& has, RbacCatalog* wanted) {

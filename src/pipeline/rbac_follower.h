@@ -48,6 +48,8 @@ class RbacFollower {
     std::unique_ptr<RbacFeed> feed;
     OperationSource* operations = nullptr;  // may be null: no passwords then
     RbacAdmin* admin = nullptr;
+    // Makes known() durable; nothing is begun on the target before. May be empty.
+    std::function<void(const RbacCatalog& known, Callback<Status> done)> remember;
   };
   // `known`: of an earlier life (see known()). `trouble` gets nullptr when all is well again.
   RbacFollower(Options options, RbacCatalog known, Executor* executor, Ports ports,
@@ -57,8 +59,8 @@ class RbacFollower {
   // Begins nothing any more; what is under way at the target may still be applied.
   void Halt() { halted_ = true; }
 
-  // What this task made or saw at the source: what it may take away one day. Worth remembering
-  // beyond this life, or what the source drops while the task is not running stays on the target.
+  // What this task made or saw at the source: what it may take away one day. Without it what the
+  // source drops while the task is not running would stay on the target.
   const RbacCatalog& known() const { return known_; }
   // From where the operation topic is needed after a restart; nullopt: from where it was begun.
   std::optional<LogPosition> operations_done() const { return passwords_.done(); }
@@ -76,6 +78,7 @@ class RbacFollower {
   std::vector<RbacStep> PasswordSteps(const RbacCatalog& has);
   // Takes out users that cannot be made, and what hangs on them.
   void LeaveOutUnmakeable(const RbacCatalog& has, RbacCatalog* wanted);
+  void RememberKnown();
   void ApplyNext();
   void OnApplied(const RbacStep& step, const Status& status);
   void OnRefused(const RbacStep& step, const Error& error);
@@ -93,6 +96,7 @@ class RbacFollower {
   std::string distrust_;               // why the source's last word is not followed
   std::optional<RbacCatalog> wanted_;  // nullopt: the source was not heard yet
   RbacCatalog known_;
+  RbacCatalog remembered_;  // known_ as it is durable
 
   std::unique_ptr<OperationReader> reader_;
   Backoff read_backoff_{std::chrono::milliseconds(200), std::chrono::seconds(10)};

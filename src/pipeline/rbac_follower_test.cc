@@ -119,6 +119,37 @@ TEST_F(RbacFollowerTest, WhatAnEarlierLifeMadeIsTakenAway) {
   EXPECT_THAT(target_.TakeApplied(), ElementsAre("drop role 'reader'"));
 }
 
+TEST_F(RbacFollowerTest, AUserDroppedWhileTheTaskIsPausedIsDroppedWhenItGoesOn) {
+  Begin();
+  Tell(kCreate, "eve", "p1");
+  Say(Source({{"eve", "hash"}}));
+  EXPECT_EQ(applied_before_write_, 0u);  // known before it is made
+  EXPECT_EQ(remembered_.users, (std::map<std::string, std::string>{{"eve", ""}}));
+  (void)target_.TakeApplied();
+  follower_.reset();
+
+  target_.AddUser("local", "x");
+  Begin(remembered_);
+  Say(Source());
+  EXPECT_THAT(target_.TakeApplied(), ElementsAre("drop user 'eve'"));
+  EXPECT_TRUE(target_.has.users.contains("local"));
+  EXPECT_TRUE(remembered_.users.empty());
+}
+
+TEST_F(RbacFollowerTest, NothingIsMadeThatCannotBeRemembered) {
+  store_error_ = RetryError("the store is away", ErrorKind::kUnavailable);
+  Begin();
+  RbacCatalog source = Source();
+  source.roles.insert("reader");
+  Say(source);
+  EXPECT_THAT(target_.applied, IsEmpty());
+  EXPECT_THAT(trouble_, HasSubstr("the store is away"));
+  store_error_.reset();
+  executor_.Run(seconds(31));
+  EXPECT_THAT(target_.TakeApplied(), ElementsAre("create role 'reader'"));
+  EXPECT_EQ(trouble_, "");
+}
+
 TEST_F(RbacFollowerTest, WithDropsOnHoldOnlyWhatTheyMayDoIsTaken) {
   options_.drops = DropPolicy::kHold;
   Begin();

@@ -78,6 +78,13 @@ class RbacFollowerTest : public testing::Test {
     ports.feed = std::make_unique<FakeRbacFeed>(&feed_);
     ports.operations = &topic_;
     ports.admin = &target_;
+    ports.remember = [this](const RbacCatalog& known, Callback<Status> done) {
+      applied_before_write_ = target_.applied.size();
+      if (!store_error_) remembered_ = known;
+      executor_.Post([done = std::move(done), error = store_error_] {
+        done(error ? Status(*error) : OkStatus());
+      });
+    };
     follower_ = std::make_unique<RbacFollower>(
         options_, std::move(known), &executor_, std::move(ports),
         [this](const Error* error) { trouble_ = error == nullptr ? "" : error->message; });
@@ -119,6 +126,9 @@ class RbacFollowerTest : public testing::Test {
   std::unique_ptr<RbacFollower> follower_;
   Callback<RbacUpdate> feed_;
   std::string trouble_;
+  RbacCatalog remembered_;
+  std::optional<Error> store_error_;
+  size_t applied_before_write_ = 0;
   uint64_t cluster_ = 7;
   int64_t revision_ = 10;
   uint64_t last_ = 0;

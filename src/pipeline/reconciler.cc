@@ -83,11 +83,40 @@ bool Reconciler::CheckIdentity(const CatalogUpdate& update) {
   const bool first = !identity_.has_value() || identity_->cluster_id == 0;
   identity_ = SourceIdentity{update.cluster_id, update.revision};
   if (first || update.full) {
-    ProgressWrite write;
-    write.source = identity_;
-    host_->Write(std::move(write), [](Status) {});
+    identity_unrecorded_ = true;
+    RecordRest();
   }
   return true;
+}
+
+void Reconciler::RecordRest() {
+  if (recording_rest_ || (!identity_unrecorded_ && unrecorded_databases_.empty())) return;
+  recording_rest_ = true;
+  ProgressWrite write;
+  const bool identity = std::exchange(identity_unrecorded_, false);
+  if (identity) write.source = identity_;
+  const std::set<DatabaseId> databases = std::exchange(unrecorded_databases_, {});
+  for (const DatabaseId id : databases) {
+    const auto record = database_records_.find(id);
+    if (record == database_records_.end()) {
+      write.forgotten_databases.push_back(id);
+    } else {
+      write.databases.push_back(record->second);
+    }
+  }
+  host_->Write(std::move(write), alive_.Guard([this, identity, databases](const Status& status) {
+    if (status.ok()) {
+      recording_rest_ = false;
+      record_backoff_.Reset();
+      return RecordRest();  // what came meanwhile
+    }
+    identity_unrecorded_ |= identity;
+    unrecorded_databases_.insert(databases.begin(), databases.end());
+    executor_->PostAfter(record_backoff_.Next(), alive_.Guard([this] {
+      recording_rest_ = false;
+      RecordRest();
+    }));
+  }));
 }
 
 void Reconciler::ApplyCollection(const SourceCollectionPtr& collection) {

@@ -85,6 +85,9 @@ class Reconciler {
   std::string SourceDatabaseOf(const Object& object) const;
 
  private:
+  // Writes down what of source and databases is not yet; again until the store has taken it.
+  void RecordRest();
+
   // reconciler.cc: what the source says
   void ApplyCollection(const SourceCollectionPtr& collection);
   void ApplyGoneCollection(const Gone<CollectionId>& gone);
@@ -204,6 +207,10 @@ class Reconciler {
   bool target_databases_listed_ = false;
   std::map<std::string, std::vector<Callback<Status>>> creating_databases_;
   std::set<std::string> dropping_databases_;
+  bool identity_unrecorded_ = false;
+  std::set<DatabaseId> unrecorded_databases_;  // written as they are then, or as forgotten
+  bool recording_rest_ = false;
+  Backoff record_backoff_{std::chrono::milliseconds(200), std::chrono::seconds(5)};
   Alive alive_;
 };
 

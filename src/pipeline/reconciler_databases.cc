@@ -50,10 +50,9 @@ void Reconciler::InheritDatabase(const SourceDatabase& database, const std::stri
       database_records_.begin(), database_records_.end(),
       [&](const auto& entry) { return entry.second.ours && entry.second.target_name == target; });
   if (!ours) return;
-  ProgressWrite write;
-  write.databases.push_back({database.id, database.name, target, true});
-  database_records_[database.id] = write.databases.back();
-  host_->Write(std::move(write), [](Status) {});
+  database_records_[database.id] = {database.id, database.name, target, true};
+  unrecorded_databases_.insert(database.id);
+  RecordRest();
 }
 
 void Reconciler::EnsureDatabase(const std::string& name, Callback<Status> done) {
@@ -148,9 +147,8 @@ void Reconciler::DropEmptyDatabases() {
       database_records_.erase(id);
       dropped_databases_.erase(id);
       databases_.erase(id);
-      ProgressWrite write;
-      write.forgotten_databases.push_back(id);
-      host_->Write(std::move(write), [](Status) {});
+      unrecorded_databases_.insert(id);
+      RecordRest();
     }));
   }
 }

@@ -84,7 +84,8 @@ void Reconciler::Persist(Object* object, std::function<void(Object*)> then) {
 Timestamp Reconciler::FloorFor(const Object& object) const {
   const bool taken_over = !object.want || object.actual->created_ts != object.want->create_ts;
   const Timestamp born = taken_over ? object.actual->created_ts : 0;
-  return options_.start.adopted.contains(object.id) ? std::max(born, options_.start.made_ts) : born;
+  const bool filled = options_.adopt || options_.start.adopted.contains(object.id);
+  return filled ? std::max(born, options_.start.made_ts) : born;
 }
 
 void Reconciler::MakeReady(Object* object) {

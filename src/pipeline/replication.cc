@@ -49,8 +49,13 @@ void Replication::FollowRbac() {
   ports.feed = std::move(ports_.rbac_feed);
   ports.operations = progress_.operations ? ports_.operations : nullptr;
   ports.admin = ports_.rbac_admin;
+  ports.remember = [this](const RbacCatalog& known, Callback<cdc::Status> done) {
+    ProgressWrite write;
+    write.rbac = known;
+    Write(std::move(write), std::move(done));
+  };
   rbac_ = std::make_unique<RbacFollower>(
-      std::move(options), RbacCatalog{}, executor_, std::move(ports),
+      std::move(options), progress_.rbac.value_or(RbacCatalog{}), executor_, std::move(ports),
       [this](const Error* error) { SetTrouble("users and roles", error); });
 }
 

@@ -20,7 +20,8 @@ class StartRule {
     kCounts,
   };
 
-  explicit StartRule(TaskStart start) : start_(std::move(start)), any_(!start_.empty()) {}
+  explicit StartRule(TaskStart start)
+      : start_(std::move(start)), any_(!start_.collections.empty()) {}
 
   // For changes that belong to one collection; `channel` is the pchannel that holds it.
   Place PlaceOf(const std::string& channel, const Change& change) const {

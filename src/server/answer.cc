@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "server/position_text.h"
 
 namespace cdc {
@@ -10,12 +11,8 @@ namespace {
 
 using nlohmann::json;
 
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 std::string Success(json data) {
-  return Dump({{"code", 200}, {"data", std::move(data)}});
+  return JsonLine({{"code", 200}, {"data", std::move(data)}});
 }
 
 json ProgressOf(const TaskStatus& task) {
@@ -71,11 +68,11 @@ json TaskToJson(const TaskStatus& task) {
 }  // namespace
 
 std::string OkAnswer() {
-  return Dump({{"code", 200}});
+  return JsonLine({{"code", 200}});
 }
 
 std::string ErrorAnswer(int code, const std::string& message) {
-  return Dump({{"code", code}, {"message", message}});
+  return JsonLine({{"code", code}, {"message", message}});
 }
 
 std::string CreatedAnswer(const std::string& task_id) {
@@ -120,7 +117,7 @@ std::string HealthAnswer(const std::vector<TaskStatus>& tasks) {
   const auto count = [&](auto predicate) {
     return std::count_if(tasks.begin(), tasks.end(), predicate);
   };
-  return Dump(
+  return JsonLine(
       {{"status", "ok"},
        {"tasks",
         {{"total", tasks.size()},

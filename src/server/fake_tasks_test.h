@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "base/random_name.h"
 #include "server/task_service.h"
 
 namespace cdc {
@@ -16,7 +17,7 @@ class FakeTasks final : public TaskService {
  public:
   Result<CreatedTask> Create(TaskSpec spec) override {
     if (create_error.has_value()) return *create_error;
-    if (spec.id.empty()) spec.id = NewTaskId();
+    if (spec.id.empty()) spec.id = RandomName();
     if (Find(spec.id) != nullptr) return CreatedTask{spec.id, true};
     if (tasks.size() >= max_tasks) {
       return FatalError(Format("the task num has reach the limit, {}", max_tasks),

@@ -10,6 +10,8 @@
 #include "client/milvus/message_codec.h"
 #include "client/pulsar/pulsar_id.h"
 #include "model/timestamp.h"
+#include "server/overlap.h"
+#include "server/target_identity.h"
 
 namespace cdc {
 namespace {
@@ -24,8 +26,7 @@ constexpr int64_t kMarginMs = 1000;
 struct Places {
   std::map<std::string, LogId> channels;  // the lowest of each
   std::optional<LogId> operations;
-  std::set<std::string> lanes;  // channels of the target
-  int64_t latest_ms = 0;        // of all times that are named
+  int64_t latest_ms = 0;  // of all times that are named
   size_t unreadable = 0;
 };
 
@@ -77,11 +78,9 @@ void AddPositions(const json& record, LogKind log, Places* places) {
       if (!first) at->second = std::min(at->second, **id);
     }
   }
+  // Where it was in the target's log says no more than when it last wrote.
   const json targets = Member(record, "TargetPositions");
-  for (const auto& [channel, position] : targets.items()) {
-    places->lanes.insert(channel);
-    (void)IdOf(position, log, places);
-  }
+  for (const auto& [channel, position] : targets.items()) (void)IdOf(position, log, places);
 }
 
 // The request that would make this task here. Throws as json does.
@@ -95,9 +94,7 @@ json RequestOf(const json& info, std::vector<std::string>* notes) {
   if (IsSet(connect, "ignore_partition")) {
     notes->push_back("ignore_partition was set; partitions are created and dropped from now on");
   }
-  if (IsSet(Member(info, "ExtraInfo"), "enable_user_role")) {
-    notes->push_back("enable_user_role was set; users and roles are not replicated by this task");
-  }
+  const json extra = Member(info, "ExtraInfo");
   const auto names = [](const json& infos) {
     json list = json::array();
     for (const json& one : infos) list.push_back({{"name", one.at("name")}});
@@ -111,6 +108,7 @@ json RequestOf(const json& info, std::vector<std::string>* notes) {
                   {"collection_infos", names(Member(info, "CollectionInfos"))},
                   {"db_collections", std::move(databases)},
                   {"disable_auto_start", info.value("DisableAutoStart", false)},
+                  {"extra_info", {{"enable_user_role", IsSet(extra, "enable_user_role")}}},
                   {"adopt", true}};
   if (info.contains("NameMapping")) request["name_mapping"] = info.at("NameMapping");
   if (info.contains("ExcludeCollections")) {
@@ -121,7 +119,7 @@ json RequestOf(const json& info, std::vector<std::string>* notes) {
 
 // Nothing counts as acknowledged (filter 0): all that the log has from the place on is looked at.
 void FillProgress(const Places& places, const GoImportOptions& options, ImportedTask* imported) {
-  const TaskSpec& spec = imported->task.spec;
+  TaskSpec& spec = imported->task.spec;
   ProgressWrite& first = imported->first;
   const Timestamp fence = ComposeTimestamp(std::max(places.latest_ms, options.now_ms) + kMarginMs);
   first.task = spec.id;
@@ -131,7 +129,7 @@ void FillProgress(const Places& places, const GoImportOptions& options, Imported
   first.operations = places.operations ? LogPosition{LogPosition::Kind::kAfter, *places.operations}
                                        : LogPosition{};
   first.target = options.identity(spec);
-  for (const std::string& lane : places.lanes) first.lanes.push_back({lane, fence});
+  spec.start.made_ts = fence;
 }
 
 Status FillMissing(const Places& places, const GoImportOptions& options, ImportedTask* imported) {
@@ -181,7 +179,56 @@ Result<ImportedTask> Translate(const json& info, const Places& places,
   return imported;
 }
 
+// Why it cannot stand beside the tasks that the store has; leaves out of its selection what they
+// replicate.
+Status CheckBeside(const std::vector<StoredTask>& there, ImportedTask* one) {
+  TaskSpec& spec = one->task.spec;
+  std::vector<Selection> existing;
+  for (const StoredTask& other : there) {
+    if (other.spec.id == spec.id) {
+      return FatalError("the store has a task of this id already", ErrorKind::kAlreadyExists);
+    }
+    if (IdentityOf(other.spec) != one->first.target) continue;
+    if (other.spec.enable_user_role && spec.enable_user_role) {
+      return FatalError(
+          Format("task {} replicates users and roles to this target already", other.spec.id),
+          ErrorKind::kConflict);
+    }
+    existing.push_back(other.spec.selection);
+  }
+  return ResolveOverlap(existing, &spec.selection);
+}
+
 }  // namespace
+
+void ChooseTasks(const std::set<std::string>& ids, GoImport* import) {
+  if (ids.empty()) return;
+  std::set<std::string> missing = ids;
+  for (const ImportedTask& one : import->tasks) missing.erase(one.task.spec.id);
+  for (const auto& [id, why] : import->refused) missing.erase(id);
+  std::erase_if(import->tasks,
+                [&](const ImportedTask& one) { return !ids.contains(one.task.spec.id); });
+  std::erase_if(import->refused, [&](const auto& entry) { return !ids.contains(entry.first); });
+  for (const std::string& id : missing) import->refused.emplace_back(id, "there is no such task");
+}
+
+Status AddToStore(GoImport* import, Store* store) {
+  CDC_ASSIGN_OR_RETURN(const std::vector<StoredTask> there, store->ListTasks());
+  std::vector<ImportedTask> added;
+  for (ImportedTask& one : import->tasks) {
+    const std::string id = one.task.spec.id;
+    const Status fits = CheckBeside(there, &one);
+    if (!fits.ok()) {
+      import->refused.emplace_back(id, fits.error().message);
+      continue;
+    }
+    const Status status = store->AddTask(one.task, one.first);
+    if (!status.ok()) return status.error().Prefixed("task " + id);
+    added.push_back(std::move(one));
+  }
+  import->tasks = std::move(added);
+  return OkStatus();
+}
 
 GoImport TranslateGoRecords(const GoRecords& records, const GoImportOptions& options) {
   GoImport import;

@@ -59,10 +59,17 @@ struct GoImportOptions {
 
 GoImport TranslateGoRecords(const GoRecords& records, const GoImportOptions& options);
 
+// Leaves the tasks of these ids, and refuses those that are not there. Empty: all.
+void ChooseTasks(const std::set<std::string>& ids, GoImport* import);
+
+// Adds the tasks to the store, each in one step. Refused, and the store left as it is, where it has
+// a task of this id, or one that does the same on the same target. Errors: those of the store; what
+// was added before stays.
+Status AddToStore(GoImport* import, Store* store);
+
 // All of it: reads from `from`, asks the source of `config` for its channels and adds the tasks to
-// the store. A task whose id the store has is refused and left as it is. Errors: those of reading,
-// of the source and of the store; what was added before stays.
+// `store`; null: nothing is stored. Errors: those of reading, of the source and of the store.
 Result<GoImport> ImportGoTasks(const ServerConfig& config, const MetaStoreConfig& from,
-                               Store* store);
+                               const std::set<std::string>& ids, Store* store);
 
 }  // namespace cdc

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/format.h"
+#include "base/json_text.h"
 #include "client/etcd/etcd_client.h"
 #include "server/etcd_settings.h"
 #include "server/import_go.h"
@@ -49,7 +50,7 @@ std::string PositionRecord(const MysqlDb::Row& row) {
   Put("CollectionID", row[2], &record);
   Put("Positions", row[3], &record);
   Put("TargetPositions", row[4], &record);
-  return record.dump(-1, ' ', false, json::error_handler_t::replace);
+  return JsonLine(record);
 }
 
 Result<GoRecords> ReadMysql(const MetaStoreConfig& config) {
@@ -89,7 +90,7 @@ Result<GoRecords> ReadGoRecords(const MetaStoreConfig& config) {
 }
 
 Result<GoImport> ImportGoTasks(const ServerConfig& config, const MetaStoreConfig& from,
-                               Store* store) {
+                               const std::set<std::string>& ids, Store* store) {
   CDC_ASSIGN_OR_RETURN(const GoRecords records, ReadGoRecords(from));
   CDC_ASSIGN_OR_RETURN(const auto source, SourceRuntime::Open(config.source));
   CDC_ASSIGN_OR_RETURN(const CatalogUpdate catalog, source->ListCatalog());
@@ -104,18 +105,8 @@ Result<GoImport> ImportGoTasks(const ServerConfig& config, const MetaStoreConfig
     return plan.channels;
   };
   GoImport import = TranslateGoRecords(records, options);
-  std::vector<ImportedTask> added;
-  for (ImportedTask& one : import.tasks) {
-    const Status status = store->AddTask(one.task, one.first);
-    if (status.ok()) {
-      added.push_back(std::move(one));
-    } else if (status.error().kind == ErrorKind::kAlreadyExists) {
-      import.refused.emplace_back(one.task.spec.id, "the store has a task of this id already");
-    } else {
-      return status.error().Prefixed("task " + one.task.spec.id);
-    }
-  }
-  import.tasks = std::move(added);
+  ChooseTasks(ids, &import);
+  if (store != nullptr) CDC_RETURN_IF_ERROR(AddToStore(&import, store));
   return import;
 }
 

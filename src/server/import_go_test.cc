@@ -4,10 +4,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <stdexcept>
 
 #include "base/base64.h"
 #include "client/milvus/message_codec.h"
 #include "client/pulsar/pulsar_id.h"
+#include "server/open_store.h"
+#include "server/target_identity.h"
 
 namespace cdc {
 namespace {
@@ -23,7 +29,8 @@ const Timestamp kFence = ComposeTimestamp(kNow + 1000);
 
 std::string Task(const std::string& id, const std::string& changes = "") {
   return R"({"TaskID":")" + id + R"(",
-    "MilvusConnectParam":{"uri":"https://10.1.1.1:19530","token":"root:sesame",
+    "MilvusConnectParam":{"host":"","port":0,"enable_tls":false,"ignore_partition":false,
+      "uri":"https://10.1.1.1:19530","token":"root:sesame",
       "dial_config":{"server_name":"","server_pem_path":""},"channel_num":16,"connect_timeout":10},
     "KafkaConnectParam":{"address":"","topic":"","enable_sasl":false,"sasl":{}},
     "WriterCacheConfig":{"period":0,"size":0},
@@ -113,10 +120,7 @@ TEST(ImportGo, EachChannelGoesOnAtItsLowestPosition) {
   EXPECT_EQ(imported.first.operations, (LogPosition{LogPosition::Kind::kAfter, {0, 33}}));
   // Nothing is stamped below what the existing one has sent.
   EXPECT_EQ(imported.first.target, "milvus/10.1.1.1");
-  ASSERT_EQ(imported.first.lanes.size(), 2u);
-  EXPECT_EQ(imported.first.lanes[0].lane, "target_3");
-  EXPECT_EQ(imported.first.lanes[0].fence, kFence);
-  EXPECT_EQ(imported.first.lanes[1].lane, "target_4");
+  EXPECT_EQ(imported.task.spec.start.made_ts, kFence);
   EXPECT_THAT(imported.notes, IsEmpty());
 }
 
@@ -161,12 +165,76 @@ TEST(ImportGo, ChannelsWithoutAPositionAreReadFromTheBeginning) {
 }
 
 TEST(ImportGo, WhatIsNotTakenOverIsTold) {
-  std::string task = Task("t", R"("ExtraInfo":{"enable_user_role":true})");
+  std::string task = Task("t");
   task.replace(task.find("\"channel_num\":16"), 16, "\"ignore_partition\":true");
   const ImportedTask imported = One({{task}, {Record("t", -10, Position("rpc", 1, kNow))}});
-  ASSERT_EQ(imported.notes.size(), 2u);
+  ASSERT_EQ(imported.notes.size(), 1u);
   EXPECT_THAT(imported.notes[0], HasSubstr("ignore_partition"));
-  EXPECT_THAT(imported.notes[1], HasSubstr("enable_user_role"));
+  EXPECT_FALSE(imported.task.spec.enable_user_role);
+}
+
+TEST(ImportGo, UsersAndRolesGoOn) {
+  const ImportedTask imported = One({{Task("t", R"("ExtraInfo":{"enable_user_role":true})")}, {}});
+  EXPECT_TRUE(imported.task.spec.enable_user_role);
+}
+
+TEST(ImportGo, OnlyTheNamedOnes) {
+  GoImport import = TranslateGoRecords({{Task("a"), Task("b"), "no JSON"}, {}}, Options());
+  ChooseTasks({"b", "c"}, &import);
+  ASSERT_EQ(import.tasks.size(), 1u);
+  EXPECT_EQ(import.tasks[0].task.spec.id, "b");
+  EXPECT_THAT(import.refused, ElementsAre(Pair("c", HasSubstr("no such task"))));
+}
+
+class ImportIntoStoreTest : public testing::Test {
+ protected:
+  ImportIntoStoreTest() {
+    std::filesystem::remove_all(folder_);
+    MetaStoreConfig config;
+    config.sqlite_path = folder_ / "cdc.db";
+    Result<std::unique_ptr<Store>> store = OpenStore(config, {});
+    if (!store.ok()) throw std::runtime_error(store.error().message);
+    store_ = *std::move(store);
+  }
+  ~ImportIntoStoreTest() override {
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  GoImport Add(const std::vector<std::string>& tasks) {
+    GoImportOptions options = Options();
+    options.identity = IdentityOf;
+    GoImport import =
+        TranslateGoRecords({tasks, {Record("a", 449, Position("dml_0", 700, kNow))}}, options);
+    const Status added = AddToStore(&import, store_.get());
+    EXPECT_TRUE(added.ok()) << added.error().message;
+    return import;
+  }
+
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("import_go_test." + std::to_string(getpid()));
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(ImportIntoStoreTest, TasksComeWithTheirPositions) {
+  const GoImport import = Add({Task("a")});
+  EXPECT_THAT(import.refused, IsEmpty());
+  EXPECT_EQ(import.tasks.size(), 1u);
+  EXPECT_EQ(store_->LoadTask("a")->state, TaskState::kRunning);
+  const Result<TaskProgress> progress = store_->LoadProgress("a");
+  ASSERT_TRUE(progress.ok());
+  EXPECT_EQ(progress->channels.at("dml_0").seek, (LogPosition{LogPosition::Kind::kAt, {0, 700}}));
+}
+
+TEST_F(ImportIntoStoreTest, WhatIsThereStaysAsItIs) {
+  (void)Add({Task("a")});
+  ASSERT_TRUE(store_->UpdateState("a", TaskState::kPaused, "by hand").ok());
+  const GoImport import = Add({Task("a"), Task("same")});
+  EXPECT_THAT(import.tasks, IsEmpty());
+  EXPECT_THAT(import.refused, ElementsAre(Pair("a", HasSubstr("of this id already")),
+                                          Pair("same", HasSubstr("duplicate"))));
+  EXPECT_EQ(store_->LoadTask("a")->reason, "by hand");
+  EXPECT_EQ(store_->ListTasks()->size(), 1u);
 }
 
 TEST(ImportGo, WhatCannotBeTakenOverIsRefusedAndTheRestIsNot) {

@@ -1,4 +1,5 @@
-// milvus-cdc: the server (serve, config check, doctor), and the commands that talk to one (cli/).
+// milvus-cdc: the server (serve, config check, doctor, import), and the commands that talk to one
+// (cli/).
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +20,7 @@
 #include "server/config.h"
 #include "server/config_check.h"
 #include "server/doctor.h"
+#include "server/import_command.h"
 
 namespace {
 
@@ -73,6 +75,16 @@ int Doctor(const std::string& path, const std::string& request, bool json) {
   return cdc::RunDoctor(*config, body, json, std::cout, std::cerr);
 }
 
+int Import(const std::string& path, const cdc::ImportArguments& arguments) {
+  cdc::Result<cdc::ServerConfig> config = cdc::LoadConfig(path);
+  if (!config.ok()) {
+    std::cerr << "milvus-cdc: " << config.error().message << "\n";
+    return 2;
+  }
+  cdc::InitLog(cdc::LogLevel::kError, "");
+  return cdc::RunImport(*config, arguments, cdc::ProcessEnvironment(), std::cout, std::cerr);
+}
+
 void AddConfigOption(CLI::App* command, std::string* path) {
   command
       ->add_option("--config,-c", *path,
@@ -115,6 +127,14 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
   bool json = false;
   doctor->add_flag("--json", json, "Print JSON, as POST /api/v1/preflight answers it");
+  CLI::App* import = app.add_subcommand(
+      "import",
+      "Take over the tasks and positions of a Go Milvus-CDC from its etcd or MySQL, which is left\n"
+      "as it is. Both servers must be stopped. Ends with 1 when a task was refused. Example:\n"
+      "  milvus-cdc import --config cdc.yaml --from go/configs/cdc.yaml --dry-run");
+  AddConfigOption(import, &config);
+  cdc::ImportArguments import_arguments;
+  cdc::AddImportOptions(import, &import_arguments);
   cdc::Commands commands(&app, cdc::ProcessConsole());
   try {
     app.parse(argc, argv);
@@ -128,6 +148,7 @@ int main(int argc, char** argv) {
       return cdc::CheckConfig(config, show, cdc::ProcessEnvironment(), std::cout, std::cerr);
     }
     if (doctor->parsed()) return Doctor(config, request, json);
+    if (import->parsed()) return Import(config, import_arguments);
     return Serve(config);
   } catch (const std::exception& e) {
     std::cerr << "milvus-cdc: " << e.what() << "\n";

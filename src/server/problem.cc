@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
+
 namespace cdc {
 namespace {
 
@@ -38,8 +40,7 @@ HttpResponse Problem(int status, const std::string& kind, const std::string& det
                                {"status", status},
                                {"detail", detail},
                                {"kind", kind}};
-  return {status, "application/problem+json",
-          body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+  return {status, "application/problem+json", JsonLine(body)};
 }
 
 ErrorClass ClassOf(const Error& error) {

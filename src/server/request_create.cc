@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "base/json_text.h"
 #include "server/position_text.h"
 
 namespace cdc {
@@ -297,7 +298,7 @@ std::string EchoOf(const CreateFields& f) {
                {"load", f.load.empty() ? "follow" : f.load},
                {"drops", f.drops.empty() ? "replicate" : f.drops}};
   if (f.blackhole) echo["blackhole_connect_param"] = json::object();
-  return echo.dump(-1, ' ', false, json::error_handler_t::replace);
+  return JsonLine(echo);
 }
 
 }  // namespace cdc

@@ -212,7 +212,7 @@ Status AddMappings(const std::vector<NameMapping>& mappings, Selection* selectio
   }
   // An exact name that keeps its name must not meet a mapped one.
   for (const NamePattern& include : selection->includes) {
-    if ((include.database + include.collection).find('*') != std::string::npos) continue;
+    if (!include.exact()) continue;
     if (sources.contains({include.database, include.collection})) continue;
     const TargetName name = selection->Map(include.database, include.collection);
     if (targets.contains(name)) {

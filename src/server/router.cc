@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/url.h"
+#include "base/percent.h"
 
 namespace cdc {
 namespace {

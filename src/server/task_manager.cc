@@ -20,6 +20,10 @@ bool IsWantedPause(const std::string& reason) {
   return reason.empty() || reason == kManualPause || reason == kNoAutoStart;
 }
 
+bool RunsWell(const TaskStatus& status) {
+  return status.state == TaskState::kRunning && status.health != Health::kFailed;
+}
+
 }  // namespace
 
 TaskManager::TaskManager(const ServerConfig& config, SourceRuntime* source, Store* store)
@@ -116,8 +120,9 @@ Status TaskManager::StartTask(Task* task, const std::string& why) {
   const std::string& id = task->spec.id;
   CDC_ASSIGN_OR_RETURN(TaskProgress progress, store_->LoadProgress(id));
   CDC_ASSIGN_OR_RETURN(TargetEngine* const engine, EngineFor(*task));
-  engine->StartTask(task->spec, std::move(progress), [this, id](const Error& error) {
-    if (!stopping_) janitor_->Post([this, id, error] { OnFailed(id, error); });
+  const uint64_t run = ++task->run;
+  engine->StartTask(task->spec, std::move(progress), [this, id, run](const Error& error) {
+    if (!stopping_) janitor_->Post([this, id, run, error] { OnFailed(id, run, error); });
   });
   LogInfo("task {} started", id);
   std::lock_guard lock(mutex_);
@@ -157,14 +162,20 @@ void TaskManager::SetPaused(Task* task, const std::string& reason, bool failed) 
                       clock_.WallMillis());
 }
 
-void TaskManager::OnFailed(const std::string& id, const Error& error) {
-  LogError("task {} failed: {}", id, error.message);
+void TaskManager::OnFailed(const std::string& id, uint64_t run, const Error& error) {
   std::lock_guard changing(changes_);
   Task* const task = Find(id);
-  if (task == nullptr || task->engine == nullptr) return;
+  if (task == nullptr || task->engine == nullptr || task->run != run) return;  // stopped before
+  StopFailed(task, error.message);
+}
+
+// With `changes_` held.
+void TaskManager::StopFailed(Task* task, const std::string& reason) {
+  const std::string& id = task->spec.id;
+  LogError("task {} failed: {}", id, reason);
   StopTask(task);
-  SetPaused(task, error.message, true);
-  const Status stored = store_->UpdateState(id, TaskState::kPaused, error.message);
+  SetPaused(task, reason, true);
+  const Status stored = store_->UpdateState(id, TaskState::kPaused, reason);
   if (!stored.ok()) LogError("task {}: state not stored: {}", id, stored.error().message);
 }
 
@@ -195,12 +206,9 @@ Status TaskManager::CheckHeld(const TaskProgress& progress) const {
 
 Status TaskManager::Resume(const std::string& id, bool accept_source) {
   if (stopping_) return ServerIsStopping();
-  {
-    std::lock_guard lock(mutex_);
-    const auto known = tasks_.find(id);
-    if (known == tasks_.end()) return TaskNotFound(id);
-    if (known->second.state == TaskState::kRunning) return TaskHasRunning(id);
-  }
+  // A task that says it failed can be resumed, even before its last run has come to an end.
+  CDC_ASSIGN_OR_RETURN(const TaskStatus seen, Get(id));
+  if (RunsWell(seen)) return TaskHasRunning(id);
   CDC_ASSIGN_OR_RETURN(const TaskProgress progress, store_->LoadProgress(id));
   // Before others are kept from changing anything: the log may not answer for long.
   Status started = CheckHeld(progress);
@@ -209,11 +217,16 @@ Status TaskManager::Resume(const std::string& id, bool accept_source) {
   if (stopping_) return ServerIsStopping();
   Task* const task = Find(id);
   if (task == nullptr) return TaskNotFound(id);
-  if (task->state == TaskState::kRunning) return TaskHasRunning(id);
+  if (task->state == TaskState::kRunning) {
+    CDC_ASSIGN_OR_RETURN(const TaskStatus now, Get(id));
+    if (RunsWell(now)) return TaskHasRunning(id);
+    StopFailed(task, now.health_reason);
+  }
   if (accept_source) {
     ProgressWrite write;
     write.task = id;
     write.source = SourceIdentity{};  // the next one seen is taken for the right one
+    write.rbac = RbacCatalog{};       // and what it has not is none of its users
     CDC_RETURN_IF_ERROR(store_->WriteProgress(write));
     LogInfo("task {}: the source's etcd is accepted as it is", id);
   }

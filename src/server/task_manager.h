@@ -52,6 +52,7 @@ class TaskManager final : public TaskService {
     std::string reason;
     bool failed = false;
     TargetEngine* engine = nullptr;  // while running
+    uint64_t run = 0;                // how often it was started; of `changes_`
     uint64_t order = 0;
     // When it was stopped.
     Timestamp safe_ts = 0;
@@ -75,7 +76,9 @@ class TaskManager final : public TaskService {
   Result<TargetEngine*> EngineFor(const Task& task);
   Status StartTask(Task* task, const std::string& why);
   void StopTask(Task* task);
-  void OnFailed(const std::string& id, const Error& error);
+  // What an earlier run than the `run`th tells is too late.
+  void OnFailed(const std::string& id, uint64_t run, const Error& error);
+  void StopFailed(Task* task, const std::string& reason);
   // `failed`: it needs a person.
   void SetPaused(Task* task, const std::string& reason, bool failed);
   bool Exists(const std::string& id) const;

@@ -3,6 +3,7 @@
 
 #include "base/format.h"
 #include "base/log.h"
+#include "base/random_name.h"
 #include "server/overlap.h"
 #include "server/preflight_probes.h"
 #include "server/target_identity.h"
@@ -96,7 +97,7 @@ Status TaskManager::FillFirstProgress(Prepared* prepared) const {
 }
 
 Result<CreatedTask> TaskManager::Create(TaskSpec spec) {
-  if (spec.id.empty()) spec.id = NewTaskId();
+  if (spec.id.empty()) spec.id = RandomName();
   const std::string id = spec.id;
   if (Exists(id)) return CreatedTask{id, true};
   CDC_ASSIGN_OR_RETURN(Prepared prepared, Prepare(std::move(spec)));

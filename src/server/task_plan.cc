@@ -7,15 +7,10 @@
 namespace cdc {
 namespace {
 
-bool IsExact(const NamePattern& pattern) {
-  return pattern.database.find('*') == std::string::npos &&
-         pattern.collection.find('*') == std::string::npos;
-}
-
 Status CheckThere(const Selection& selection, const std::set<std::string>& names) {
   for (const NamePattern& include : selection.includes) {
     const std::string name = include.database + "." + include.collection;
-    if (!IsExact(include) || names.contains(name)) continue;
+    if (!include.exact() || names.contains(name)) continue;
     std::string known;
     for (const std::string& one : names) {
       if (known.size() < 300) known += (known.empty() ? "" : ", ") + one;

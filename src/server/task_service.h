@@ -72,7 +72,5 @@ inline Error TaskHasRunning(const std::string& task) {
 inline Error ServerIsStopping() {
   return RetryError("the server is stopping");
 }
-// 32 hexadecimal digits.
-std::string NewTaskId();
 
 }  // namespace cdc

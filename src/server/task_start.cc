@@ -21,10 +21,6 @@ constexpr char kAfterCreation[] =
 constexpr char kAfterOperations[] =
     "Leave rpc_channel_info.position out to begin with the operations from now on";
 
-bool IsExact(const NamePattern& pattern) {
-  return (pattern.database + pattern.collection).find('*') == std::string::npos;
-}
-
 // Refuses a message that the log does not reach. `whose` begins there.
 Status CheckNotBehind(const std::string& channel, const LogPosition& place, const SourceNow& source,
                       const std::string& whose) {
@@ -99,7 +95,7 @@ class Resolver {
         const bool by_vchannel = given.channel == collection.vchannels[shard];
         if (!by_vchannel && given.channel != channel) continue;
         used_[i] = true;
-        const int rank = (by_vchannel ? 2 : 0) + (IsExact(given.of) ? 1 : 0) + 1;
+        const int rank = (by_vchannel ? 2 : 0) + (given.of.exact() ? 1 : 0) + 1;
         int& best = ranks[channel];
         if (rank < best) continue;
         CDC_ASSIGN_OR_RETURN(const StartPoint point, PointOf(given));

@@ -1,7 +1,5 @@
 #include "server/task_status.h"
 
-#include "base/format.h"
-
 namespace cdc {
 
 const char* ToString(Health health) {
@@ -37,9 +35,7 @@ RunState RunStateOf(const TaskStatus& task) {
 }
 
 std::string UriOf(const TargetAddress& address) {
-  const bool v6 = address.host.find(':') != std::string::npos;
-  return Format("{}://{}:{}", address.tls ? "https" : "http",
-                v6 ? "[" + address.host + "]" : address.host, address.port);
+  return (address.tls ? "https://" : "http://") + address.host_and_port();
 }
 
 }  // namespace cdc

@@ -8,6 +8,7 @@
 
 #include "base/format.h"
 #include "base/log.h"
+#include "base/percent.h"
 #include "server/json_fields.h"
 #include "server/nearest.h"
 #include "server/openapi.h"

@@ -2,16 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "server/position_text.h"
 
 namespace cdc {
 namespace {
 
 using nlohmann::json;
-
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 // Unix milliseconds; 0 and nullopt: not known.
 json Millis(std::optional<int64_t> ms) {
@@ -147,28 +144,28 @@ std::string V1Task(const TaskStatus& task) {
   json out = SummaryOf(task);
   out["collections"] = CollectionsOf(task);
   out["transitions"] = TransitionsOf(task);
-  return Dump(out);
+  return JsonLine(out);
 }
 
 std::string V1TaskPage(const std::vector<TaskStatus>& tasks,
                        const std::optional<std::string>& next) {
   json list = json::array();
   for (const TaskStatus& task : tasks) list.push_back(SummaryOf(task));
-  return Dump({{"tasks", list}, {"next", next ? json(*next) : json()}});
+  return JsonLine({{"tasks", list}, {"next", next ? json(*next) : json()}});
 }
 
 std::string V1DryRun(const TaskPlan& plan) {
   json collections = json::array();
   for (const CollectionStatus& c : plan.collections) collections.push_back(NamesOf(c));
-  return Dump({{"dry_run", true},
-               {"task",
-                {{"id", plan.id.empty() ? json() : json(plan.id)},
-                 {"exists", plan.exists},
-                 {"mode", ToString(plan.mode)},
-                 {"mode_reason", plan.mode_reason},
-                 {"target", TargetOf(plan.mode, plan.target_uri)},
-                 {"selection", SelectionOf(plan.selection)},
-                 {"collections", collections}}}});
+  return JsonLine({{"dry_run", true},
+                   {"task",
+                    {{"id", plan.id.empty() ? json() : json(plan.id)},
+                     {"exists", plan.exists},
+                     {"mode", ToString(plan.mode)},
+                     {"mode_reason", plan.mode_reason},
+                     {"target", TargetOf(plan.mode, plan.target_uri)},
+                     {"selection", SelectionOf(plan.selection)},
+                     {"collections", collections}}}});
 }
 
 std::string V1Positions(const TaskProgress& progress, const std::string& operation_topic,
@@ -191,7 +188,7 @@ std::string V1Positions(const TaskProgress& progress, const std::string& operati
     operations = {{"channel", operation_topic},
                   {"position", EncodePosition(operation_topic, *progress.operations, log)}};
   }
-  return Dump({{"positions", positions}, {"operations", operations}});
+  return JsonLine({{"positions", positions}, {"operations", operations}});
 }
 
 std::string V1Findings(const std::vector<Finding>& findings) {
@@ -204,11 +201,11 @@ std::string V1Findings(const std::vector<Finding>& findings) {
                     {"what", finding.what},
                     {"what_to_do", finding.what_to_do}});
   }
-  return Dump({{"ok", good}, {"findings", list}});
+  return JsonLine({{"ok", good}, {"findings", list}});
 }
 
 std::string V1Server(const V1ServerInfo& server) {
-  return Dump(
+  return JsonLine(
       {{"version", server.version},
        {"source", {{"log", ToString(server.log)}, {"operation_channel", server.operation_topic}}},
        {"limits",
@@ -219,7 +216,7 @@ std::string V1Server(const V1ServerInfo& server) {
 }
 
 std::string V1LogLevel(LogLevel level) {
-  return Dump({{"level", ToString(level)}});
+  return JsonLine({{"level", ToString(level)}});
 }
 
 }  // namespace cdc

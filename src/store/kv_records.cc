@@ -5,6 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/format.h"
+#include "base/json_text.h"
+#include "base/percent.h"
+#include "store/rbac_json.h"
 #include "store/store_tables.h"
 #include "store/task_json.h"
 
@@ -12,10 +15,6 @@ namespace cdc::kv {
 namespace {
 
 using nlohmann::json;
-
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 // Throws as json does; Decoded() turns that into an Error.
 template <typename T>
@@ -45,20 +44,9 @@ auto Decoded(const char* what, const std::string& text, Fn read) -> decltype(rea
 }
 
 // Keys keep letters, digits and a few signs; everything else is written as %XX.
+// A part of a key.
 std::string Escaped(const std::string& text) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == ':';
-    if (plain) {
-      out += c;
-    } else {
-      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
-  return out;
+  return PercentEncode(text, "-_.:");
 }
 
 json NameToJson(const TargetName& name) {
@@ -70,10 +58,10 @@ TargetName NameFromJson(const json& j) {
 }
 
 std::string EncodeChannel(const ChannelCheckpoint& c) {
-  return Dump({{"channel", c.channel},
-               {"seek", ToString(c.seek)},
-               {"filter", std::to_string(c.filter)},
-               {"fence", std::to_string(c.fence)}});
+  return JsonLine({{"channel", c.channel},
+                   {"seek", ToString(c.seek)},
+                   {"filter", std::to_string(c.filter)},
+                   {"fence", std::to_string(c.fence)}});
 }
 
 Status ReadChannel(const json& j, TaskProgress* progress) {
@@ -98,7 +86,7 @@ std::string EncodeObject(const ObjectRecord& o) {
                  {"pchannels", o.pchannels},
                  {"partitions", std::move(partitions)}};
   if (!o.moving_to.collection.empty()) object["moving_to"] = NameToJson(o.moving_to);
-  return Dump(object);
+  return JsonLine(object);
 }
 
 Status ReadObject(const json& j, TaskProgress* progress) {
@@ -118,10 +106,10 @@ Status ReadObject(const json& j, TaskProgress* progress) {
 }
 
 std::string EncodeDatabase(const DatabaseRecord& d) {
-  return Dump({{"source_id", std::to_string(d.source_id)},
-               {"source_name", d.source_name},
-               {"target_name", d.target_name},
-               {"ours", d.ours}});
+  return JsonLine({{"source_id", std::to_string(d.source_id)},
+                   {"source_name", d.source_name},
+                   {"target_name", d.target_name},
+                   {"ours", d.ours}});
 }
 
 Status ReadDatabase(const json& j, TaskProgress* progress) {
@@ -139,11 +127,11 @@ Status ReadDatabase(const json& j, TaskProgress* progress) {
 // ---- head and tasks -----------------------------------------------------------------------------
 
 std::string EncodeHead(const Head& head) {
-  return Dump({{"format", head.format},
-               {"writer", head.writer},
-               {"commits", std::to_string(head.commits)},
-               {"created", std::to_string(head.created)},
-               {"journal", head.journal}});
+  return JsonLine({{"format", head.format},
+                   {"writer", head.writer},
+                   {"commits", std::to_string(head.commits)},
+                   {"created", std::to_string(head.created)},
+                   {"journal", head.journal}});
 }
 
 Result<Head> DecodeHead(const std::string& text) {
@@ -164,12 +152,12 @@ std::string TaskKey(const std::string& task) {
 }
 
 std::string EncodeTask(const TaskRecord& record) {
-  return Dump({{"id", record.id},
-               {"order", std::to_string(record.order)},
-               {"state", ToString(record.state)},
-               {"reason", record.reason},
-               {"token", record.token},
-               {"spec_parts", record.spec_parts}});
+  return JsonLine({{"id", record.id},
+                   {"order", std::to_string(record.order)},
+                   {"state", ToString(record.state)},
+                   {"reason", record.reason},
+                   {"token", record.token},
+                   {"spec_parts", record.spec_parts}});
 }
 
 Result<TaskRecord> DecodeTask(const std::string& text) {
@@ -237,12 +225,14 @@ void PutProgress(uint64_t order, const ProgressWrite& write, KvChanges* changes)
     changes->keys[key("channel/", Escaped(c.channel))] = EncodeChannel(c);
   }
   if (write.operations.has_value()) {
-    changes->keys[key("operations", "")] = Dump({{"seek", ToString(*write.operations)}});
+    changes->keys[key("operations", "")] = JsonLine({{"seek", ToString(*write.operations)}});
   }
   if (write.source.has_value()) {
-    changes->keys[key("source", "")] = Dump({{"cluster", std::to_string(write.source->cluster_id)},
-                                             {"revision", std::to_string(write.source->revision)}});
+    changes->keys[key("source", "")] =
+        JsonLine({{"cluster", std::to_string(write.source->cluster_id)},
+                  {"revision", std::to_string(write.source->revision)}});
   }
+  if (write.rbac.has_value()) changes->keys[key("rbac", "")] = RbacToJson(*write.rbac);
   // What is forgotten and named in one write keeps its new record.
   for (const CollectionId id : write.forgotten_objects) {
     changes->keys[key("object/", std::to_string(id))] = std::nullopt;
@@ -258,11 +248,15 @@ void PutProgress(uint64_t order, const ProgressWrite& write, KvChanges* changes)
   }
   for (const LaneFence& lane : write.lanes) {
     changes->keys[LanesPrefix(write.target) + Escaped(lane.lane)] =
-        Dump({{"lane", lane.lane}, {"fence", std::to_string(lane.fence)}});
+        JsonLine({{"lane", lane.lane}, {"fence", std::to_string(lane.fence)}});
   }
 }
 
 Status ReadProgress(const std::string& name, const std::string& value, TaskProgress* progress) {
+  if (name == "rbac") {
+    CDC_ASSIGN_OR_RETURN(progress->rbac, RbacFromJson(value));
+    return OkStatus();
+  }
   return Decoded("progress", value, [&](const json& j) -> Status {
     if (name.starts_with("channel/")) return ReadChannel(j, progress);
     if (name.starts_with("object/")) return ReadObject(j, progress);

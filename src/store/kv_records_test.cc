@@ -66,6 +66,11 @@ ProgressWrite Everything() {
   write.databases = {{9, "d", "e", true}};
   write.forgotten_databases = {10};
   write.source = SourceIdentity{kHuge, 77};
+  write.rbac = RbacCatalog{{{"eve", "a hash"}},
+                           {"reader"},
+                           {{"eve", "reader"}},
+                           {{"reader", "Collection", "d", "*", "Query", true}},
+                           {{"g", {"Insert"}}}};
   write.target = "milvus/10.0.0.1:19530";
   write.lanes = {{"rootcoord/dml_1", 5}};
   return write;
@@ -93,6 +98,10 @@ TEST(KvRecords, Progress) {
                     R"("pchannels":["p0","p1"],"source_id":"449","target_id":"-3"})")),
           Pair("progress/3/object/450", std::nullopt),
           Pair("progress/3/operations", text(R"({"seek":"at 42"})")),
+          Pair("progress/3/rbac",
+               text(R"({"bindings":[["eve","reader"]],)"
+                    R"("grants":[["reader","Collection","d","*","Query",true]],)"
+                    R"("groups":{"g":["Insert"]},"roles":["reader"],"users":["eve"]})")),
           Pair("progress/3/source",
                text(R"({"cluster":"18364758544493064720","revision":"77"})"))));
 
@@ -110,6 +119,12 @@ TEST(KvRecords, Progress) {
   EXPECT_EQ(progress.databases.at(9), write.databases[0]);
   EXPECT_EQ(progress.source->cluster_id, kHuge);
   EXPECT_EQ(progress.source->revision, 77);
+  EXPECT_EQ(progress.rbac->users, (std::map<std::string, std::string>{{"eve", ""}}));
+  EXPECT_EQ(progress.rbac->roles, write.rbac->roles);
+  EXPECT_EQ(progress.rbac->bindings, write.rbac->bindings);
+  EXPECT_EQ(progress.rbac->grants, write.rbac->grants);
+  EXPECT_TRUE(progress.rbac->grants.begin()->group);
+  EXPECT_EQ(progress.rbac->groups, write.rbac->groups);
   const auto& lane = changes.keys.at("lane/milvus%2F10.0.0.1:19530/rootcoord%2Fdml_1");
   EXPECT_EQ(DecodeLane(*lane)->lane, "rootcoord/dml_1");
   EXPECT_EQ(DecodeLane(*lane)->fence, 5u);
@@ -120,6 +135,7 @@ TEST(KvRecords, DamagedProgressIsAnError) {
   for (const auto& [name, value] :
        {std::pair("channel/a", "{"), std::pair("channel/a", "[]"),
         std::pair("channel/a", R"({"channel":"a","seek":"soon"})"),
+        std::pair("rbac", R"({"grants":[["reader"]]})"),
         std::pair("object/1", R"({"source_id":1,"name":{}})"),
         std::pair("object/1", R"({"source_id":"1x","name":{}})"), std::pair("surprise", "{}")}) {
     EXPECT_EQ(ReadProgress(name, value, &progress).error().disposition, Disposition::kCorrupt)

@@ -1,22 +1,11 @@
 #include "store/kv_writer.h"
 
-#include <random>
-
 #include "base/format.h"
 #include "base/log.h"
+#include "base/random_name.h"
 
 namespace cdc {
 namespace {
-
-std::string NewWriter() {
-  std::random_device random;
-  std::string name;
-  for (int i = 0; i < 4; ++i) {
-    const unsigned bits = random();
-    for (int shift = 0; shift < 32; shift += 4) name += "0123456789abcdef"[(bits >> shift) & 15];
-  }
-  return name;
-}
 
 KvCondition HeadIs(const std::string& text) {
   return {kv::kHeadKey, KvCondition::Kind::kEquals, text};
@@ -50,7 +39,7 @@ Status KvWriter::TakeOver() {
     head_ = *head;
     condition = HeadIs(*stored);
   }
-  head_.writer = NewWriter();
+  head_.writer = RandomName();
   head_.commits += 1;
   last_number_ = head_.commits;
   KvChanges changes;

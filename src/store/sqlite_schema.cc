@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 
 #include "base/format.h"
 
@@ -69,6 +71,17 @@ CREATE TABLE lanes (
 ) WITHOUT ROWID;
 )sql";
 
+// What a format adds to the one before it; the first is of format 2.
+constexpr const char* kSteps[] = {
+    R"sql(
+CREATE TABLE rbac (
+  task TEXT NOT NULL PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
+  known TEXT NOT NULL  -- JSON: names of users, roles, grants and groups, without hashes
+) WITHOUT ROWID;
+)sql",
+};
+static_assert(std::size(kSteps) == kFormat - 1);
+
 constexpr const char* kKeepIt = "; the file was left as it is: move it away, or name another one";
 
 std::string Why(int error) {
@@ -99,11 +112,17 @@ Status PrepareFile(const std::string& path) {
   return OkStatus();
 }
 
-Status CreateTables(SqliteDb& db) {
+// From `format` (0: an empty file) to kFormat, all of it or nothing.
+Status BringUpToDate(SqliteDb& db, int64_t format) {
+  std::string sql = format == 0 ? kCreateTables : "";
+  for (int64_t step = std::max<int64_t>(format, 1); step < kFormat; ++step) sql += kSteps[step - 1];
+  if (sql.empty()) return OkStatus();
   CDC_RETURN_IF_ERROR(db.Exec("BEGIN IMMEDIATE"));
-  const std::string sql = Format("{} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
-                                 kCreateTables, kApplicationId, kFormat);
-  return db.Exec(sql.c_str());
+  sql += Format(" PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;", kApplicationId,
+                kFormat);
+  const Status done = db.Exec(sql.c_str());
+  if (!done.ok()) (void)db.Exec("ROLLBACK");
+  return done;
 }
 
 // Nothing here writes; it runs before any pragma that could.
@@ -170,14 +189,16 @@ Result<std::unique_ptr<SqliteDb>> OpenStoreFile(const std::string& path) {
   if (!objects.ok()) return Explain(objects.error());
   CDC_ASSIGN_OR_RETURN(const int64_t application, db->QueryInt("PRAGMA application_id"));
   const bool fresh = *objects == 0 && application == 0;
+  int64_t format = 0;
   if (!fresh) {
     const Status sound = CheckFormat(*db);
     if (!sound.ok()) return Explain(sound.error());
+    CDC_ASSIGN_OR_RETURN(format, db->QueryInt("PRAGMA user_version"));
   }
   CDC_RETURN_IF_ERROR(
       db->Exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"));
-  if (fresh) CDC_RETURN_IF_ERROR(CreateTables(*db));
+  CDC_RETURN_IF_ERROR(BringUpToDate(*db, format));
   return db;
 }
 

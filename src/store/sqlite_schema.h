@@ -11,7 +11,7 @@
 namespace cdc {
 
 inline constexpr int kApplicationId = 0x4d434443;  // "MCDC"
-inline constexpr int kFormat = 1;                  // PRAGMA user_version
+inline constexpr int kFormat = 2;                  // PRAGMA user_version
 
 // Keeps other processes away from a store for as long as it lives; the kernel drops the lock with
 // the process, however that ends.

@@ -149,7 +149,7 @@ TEST_F(SqliteStoreTest, UnusableFilesAreRefusedAndKept) {
   } cases[] = {
       {text, "not a database"},
       {cut, "damaged|malformed"},
-      {alter("newer", "PRAGMA user_version = 99"), "format 99, this program knows up to 1"},
+      {alter("newer", "PRAGMA user_version = 99"), "format 99, this program knows up to 2"},
       {alter("foreign", "PRAGMA application_id = 5"), "another program"},
       {alter("half", "PRAGMA user_version = 0"), "incomplete"},
   };
@@ -160,6 +160,28 @@ TEST_F(SqliteStoreTest, UnusableFilesAreRefusedAndKept) {
     EXPECT_THAT(error.message, HasSubstr("left as it is")) << c.path;
     EXPECT_EQ(ReadAll(c.path), before) << c.path;
   }
+}
+
+TEST_F(SqliteStoreTest, AnOlderFormatIsBroughtUpToDate) {
+  Open();
+  ASSERT_TRUE(store_->AddTask(Task("t")).ok());
+  ASSERT_TRUE(Commit(Channel("t", "c", 5)).ok());
+  progress_.reset();
+  store_.reset();
+  {
+    Result<std::unique_ptr<SqliteDb>> db = SqliteDb::Open(path_);
+    ASSERT_TRUE(db.ok());
+    ASSERT_TRUE((*db)->Exec("DROP TABLE rbac; PRAGMA user_version = 1").ok());
+  }
+  Open();
+  ProgressWrite write;
+  write.task = "t";
+  write.rbac = RbacCatalog{{}, {"reader"}, {}, {}, {}};
+  ASSERT_TRUE(Commit(write).ok());
+  const Result<TaskProgress> progress = store_->LoadProgress("t");
+  ASSERT_TRUE(progress.ok()) << progress.error().message;
+  EXPECT_EQ(progress->rbac, write.rbac);
+  EXPECT_EQ(progress->channels.at("c").filter, 5u);
 }
 
 TEST_F(SqliteStoreTest, PathsThatCannotBeFilesAreNamed) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "store/rbac_json.h"
 #include "store/store_tables.h"
 #include "store/task_json.h"
 
@@ -214,6 +215,11 @@ Result<TaskProgress> SelectProgress(SqliteDb& db, const std::string& task) {
                                    progress.source = {row.Bits(0), row.Int(1)};
                                    return OkStatus();
                                  }));
+  CDC_RETURN_IF_ERROR(
+      ForEachRow(db, "SELECT known FROM rbac WHERE task = ?", task, [&](const Row& row) -> Status {
+        CDC_ASSIGN_OR_RETURN(progress.rbac, RbacFromJson(row.Text(0)));
+        return OkStatus();
+      }));
   CDC_RETURN_IF_ERROR(ReadObjects(db, task, &progress));
   CDC_RETURN_IF_ERROR(ForEachRow(
       db, "SELECT source_id, source_name, target_name, ours FROM databases WHERE task = ?", task,
@@ -251,6 +257,10 @@ Status ApplyProgress(SqliteDb& db, const ProgressWrite& write) {
     SqliteStatement put(db, "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)");
     put.Bind(write.task).BindBits(write.source->cluster_id);
     CDC_RETURN_IF_ERROR(put.Bind(write.source->revision).Run());
+  }
+  if (write.rbac.has_value()) {
+    SqliteStatement put(db, "INSERT OR REPLACE INTO rbac VALUES (?, ?)");
+    CDC_RETURN_IF_ERROR(put.Bind(write.task).Bind(RbacToJson(*write.rbac)).Run());
   }
   CDC_RETURN_IF_ERROR(WriteObjects(db, write));
   CDC_RETURN_IF_ERROR(WriteDatabases(db, write));

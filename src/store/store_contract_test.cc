@@ -175,6 +175,11 @@ TEST_P(StoreContractTest, ProgressComesBackWhole) {
   write.objects[0].partitions = {{1, -2}, {449000000000000001, 449000000000000002}};
   write.databases = {{1, "default", "default", false}, {9, "d", "e", true}};
   write.source = SourceIdentity{kHuge, 77};
+  write.rbac = RbacCatalog{{{"eve", ""}},
+                           {"reader"},
+                           {{"eve", "reader"}},
+                           {{"reader", "Collection", "d", "*", "Query", true}},
+                           {{"g", {"Insert"}}}};
   ASSERT_TRUE(Commit(write).ok());
   Reopen();
 
@@ -193,6 +198,7 @@ TEST_P(StoreContractTest, ProgressComesBackWhole) {
   ASSERT_TRUE(progress->source.has_value());
   EXPECT_EQ(progress->source->cluster_id, kHuge);
   EXPECT_EQ(progress->source->revision, 77);
+  EXPECT_EQ(progress->rbac, write.rbac);
 }
 
 TEST_P(StoreContractTest, OnlyWhatIsNamedChanges) {

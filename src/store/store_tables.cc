@@ -8,7 +8,7 @@ namespace {
 bool NamesTaskData(const ProgressWrite& write) {
   return !write.channels.empty() || write.operations.has_value() || !write.objects.empty() ||
          !write.forgotten_objects.empty() || !write.databases.empty() ||
-         !write.forgotten_databases.empty() || write.source.has_value();
+         !write.forgotten_databases.empty() || write.source.has_value() || write.rbac.has_value();
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
+
 namespace cdc {
 namespace {
 
@@ -9,10 +11,6 @@ using nlohmann::json;
 
 const char* const kLoadNames[] = {"follow", "once", "never"};
 const char* const kDropNames[] = {"replicate", "hold"};
-
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 json PatternsToJson(const std::vector<NamePattern>& patterns) {
   json list = json::array();
@@ -150,7 +148,7 @@ std::string TaskSpecToJson(const TaskSpec& spec) {
                  {"request_json", spec.request_json}};
   if (spec.enable_user_role) object["enable_user_role"] = true;
   if (!spec.start.empty()) object["start"] = StartToJson(spec.start);
-  return Dump(object);
+  return JsonLine(object);
 }
 
 Result<TaskSpec> TaskSpecFromJson(const std::string& text) {
@@ -162,7 +160,7 @@ Result<TaskSpec> TaskSpecFromJson(const std::string& text) {
 }
 
 std::string StringListToJson(const std::vector<std::string>& list) {
-  return Dump(json(list));
+  return JsonLine(json(list));
 }
 
 Result<std::vector<std::string>> StringListFromJson(const std::string& text) {

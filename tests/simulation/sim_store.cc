@@ -87,6 +87,7 @@ void SimStore::Apply(const ProgressWrite& write) {
     }
     for (const DatabaseId id : write.forgotten_databases) task.databases.erase(id);
     if (write.source) task.source = write.source;
+    if (write.rbac) task.rbac = write.rbac;
   }
   Check();
 }

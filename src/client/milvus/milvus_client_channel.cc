@@ -133,9 +133,7 @@ Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const TargetAddress& 
   auto state = std::make_unique<State>();
   state->token = address.token;
   if (!address.token.empty()) state->authorization = Base64(address.token);
-  const bool ipv6 = address.host.find(':') != std::string::npos && address.host.front() != '[';
-  const std::string target =
-      Format("{}:{}", ipv6 ? "[" + address.host + "]" : address.host, address.port);
+  const std::string target = address.host_and_port();
   state->address = target;
   state->stub =
       std::make_unique<Stub>(grpc::CreateCustomChannel(target, credentials, Arguments(address)));

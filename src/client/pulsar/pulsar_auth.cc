@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/format.h"
+#include "base/json_text.h"
 
 namespace cdc {
 namespace {
@@ -110,7 +111,7 @@ Result<PulsarAuth> Document(Kind kind, const std::string& plugin, const std::str
     json[kind == Kind::kOauth2 && other != kNames.end() ? other->second : key] = value;
     if (key.find("ecret") != std::string::npos) auth.secrets.push_back(value);
   }
-  auth.first = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  auth.first = JsonLine(json);
   auth.secrets.push_back(auth.first);
   return auth;
 }

@@ -24,22 +24,9 @@ bool LacksNodes(const Error& error) {
 }  // namespace
 
 MilvusAdmin::MilvusAdmin(std::shared_ptr<MilvusClient> client, TargetMode mode, Executor* executor)
-    : client_(std::move(client)), mode_(mode), executor_(executor) {}
+    : Answering(executor), client_(std::move(client)), mode_(mode) {}
 
 MilvusAdmin::~MilvusAdmin() = default;
-
-template <typename T>
-MilvusDone<T> MilvusAdmin::Here(std::function<void(T)> fn) {
-  return [executor = executor_, guarded = alive_.Guard(std::move(fn))](T value) mutable {
-    executor->Post([guarded, value = std::move(value)]() mutable { guarded(std::move(value)); });
-  };
-}
-
-MilvusAdmin::Done MilvusAdmin::Forgive(ErrorKind kind, Done done) {
-  return Here<Status>([kind, done = std::move(done)](Status status) {
-    done(!status && status.error().kind == kind ? OkStatus() : status);
-  });
-}
 
 Timestamp MilvusAdmin::ReplicateTs(const DdlStep& step) const {
   if (mode_ != TargetMode::kReplicate) return 0;
@@ -130,8 +117,7 @@ void MilvusAdmin::ApplyNow(const DdlStep& step, Done done) {
 void MilvusAdmin::CreateCollection(const DdlStep& step, Done done) {
   const SourceCollection& source = *step.source;
   if (std::string missing = MissingFeature(source.schema, version_); !missing.empty()) {
-    return executor_->Post(
-        alive_.Guard([done, missing] { done(FatalError(missing, ErrorKind::kUnsupported)); }));
+    return Here<Status>(done)(FatalError(missing, ErrorKind::kUnsupported));
   }
   CreateCollectionCall call;
   call.name = step.name;
@@ -206,10 +192,8 @@ void MilvusAdmin::Rename(const DdlStep& step, Done done) {
     return client_->RenameCollection(step.name, step.new_name, Here<Status>(done));
   }
   if (*milvus_lite_) {  // it would ignore the other database and rename within its own
-    return executor_->Post([done] {
-      done(FatalError("milvus-lite cannot rename a collection into another database",
-                      ErrorKind::kUnsupported));
-    });
+    return Here<Status>(done)(FatalError(
+        "milvus-lite cannot rename a collection into another database", ErrorKind::kUnsupported));
   }
   client_->RenameCollection(step.name, step.new_name, Here<Status>(done));
 }

@@ -29,10 +29,11 @@
 #include "base/executor.h"
 #include "client/milvus/milvus_client.h"
 #include "pipeline/ports.h"
+#include "sink/milvus/answering.h"
 
 namespace cdc {
 
-class MilvusAdmin final : public TargetAdmin {
+class MilvusAdmin final : public TargetAdmin, private Answering {
  public:
   // `mode`: kReplicate or kApi.
   MilvusAdmin(std::shared_ptr<MilvusClient> client, TargetMode mode, Executor* executor);
@@ -43,14 +44,6 @@ class MilvusAdmin final : public TargetAdmin {
   void Apply(DdlStep step, Callback<Status> done) override;
 
  private:
-  using Done = Callback<Status>;
-
-  // Carries an answer from gRPC's thread to the executor, unless this admin is gone by then.
-  template <typename T>
-  MilvusDone<T> Here(std::function<void(T)> fn);
-  // Like `done`, but an error of `kind` counts as success.
-  Done Forgive(ErrorKind kind, Done done);
-
   void ApplyNow(const DdlStep& step, Done done);
   void ApplyNext();
   void CreateCollection(const DdlStep& step, Done done);
@@ -64,13 +57,11 @@ class MilvusAdmin final : public TargetAdmin {
 
   std::shared_ptr<MilvusClient> client_;
   TargetMode mode_;
-  Executor* executor_;
   // milvus-lite loses or fails one of two changes that come at once: one at a time there.
   std::optional<bool> milvus_lite_;  // unknown before the first step
   std::string version_;
   std::deque<std::pair<DdlStep, Done>> waiting_;
   bool applying_ = false;
-  Alive alive_;
 };
 
 }  // namespace cdc

@@ -11,20 +11,7 @@ using Op = MilvusClient::Op;
 }  // namespace
 
 MilvusRbacAdmin::MilvusRbacAdmin(std::shared_ptr<MilvusClient> client, Executor* executor)
-    : client_(std::move(client)), executor_(executor) {}
-
-template <typename T>
-MilvusDone<T> MilvusRbacAdmin::Here(std::function<void(T)> fn) {
-  return [executor = executor_, guarded = alive_.Guard(std::move(fn))](T value) mutable {
-    executor->Post([guarded, value = std::move(value)]() mutable { guarded(std::move(value)); });
-  };
-}
-
-MilvusRbacAdmin::Done MilvusRbacAdmin::Forgive(ErrorKind kind, Done done) {
-  return Here<Status>([kind, done = std::move(done)](Status status) {
-    done(!status && status.error().kind == kind ? OkStatus() : status);
-  });
-}
+    : Answering(executor), client_(std::move(client)) {}
 
 // ---- listing: users, roles, groups, then the grants of one role after the other ----------------
 

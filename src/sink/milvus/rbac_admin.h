@@ -14,10 +14,11 @@
 #include "base/executor.h"
 #include "client/milvus/milvus_client.h"
 #include "pipeline/rbac_ports.h"
+#include "sink/milvus/answering.h"
 
 namespace cdc {
 
-class MilvusRbacAdmin final : public RbacAdmin {
+class MilvusRbacAdmin final : public RbacAdmin, private Answering {
  public:
   MilvusRbacAdmin(std::shared_ptr<MilvusClient> client, Executor* executor);
 
@@ -25,7 +26,6 @@ class MilvusRbacAdmin final : public RbacAdmin {
   void Apply(RbacStep step, Callback<Status> done) override;
 
  private:
-  using Done = Callback<Status>;
   // A listing under way: what it still asks for, and what it has.
   struct Listing {
     std::vector<std::pair<std::string, std::string>> asked;  // role, database; the last one next
@@ -33,11 +33,6 @@ class MilvusRbacAdmin final : public RbacAdmin {
     Callback<Result<TargetRbac>> done;
   };
   using ListingPtr = std::shared_ptr<Listing>;
-
-  // Carries an answer from gRPC's thread to the executor, unless this admin is gone by then.
-  template <typename T>
-  MilvusDone<T> Here(std::function<void(T)> fn);
-  Done Forgive(ErrorKind kind, Done done);
 
   void ListRoles(RbacScope scope, ListingPtr listing);
   void ListGroups(ListingPtr listing);
@@ -47,9 +42,7 @@ class MilvusRbacAdmin final : public RbacAdmin {
   void SetPassword(RbacStep step, Done done);
 
   std::shared_ptr<MilvusClient> client_;
-  Executor* const executor_;
   bool lists_every_database_ = false;  // "*" was seen to mean that; it does not in old versions
-  Alive alive_;
 };
 
 }  // namespace cdc

@@ -103,16 +103,11 @@ class Faults:
         self._revive()
 
     def _kill(self, server: Milvus | Broker) -> None:
-        self._restart(server)
+        server.restart(hard=True)
         self._revive()
-
-    def _restart(self, server: Milvus | Broker) -> None:
-        """kill -9. A 2.3.5 that is back before its session has ended loses rows by itself."""
-        server.kill()
-        server.start()
 
     def _revive(self) -> None:
         for name, server in self.servers.items():
             if isinstance(server, Milvus) and not server.process.running:
                 self._note(f"{name}: ended by itself, started again")
-                self._restart(server)
+                server.restart(hard=True)

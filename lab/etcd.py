@@ -16,10 +16,11 @@ def _b64(text: str | bytes) -> str:
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
-def _prefix_end(prefix: str) -> bytes:
-    raw = bytearray(prefix.encode())
-    raw[-1] += 1
-    return bytes(raw)
+def _all_below(prefix: str) -> dict[str, str]:
+    """The range of all keys that begin with it."""
+    end = bytearray(prefix.encode())
+    end[-1] += 1
+    return {"key": _b64(prefix), "range_end": _b64(bytes(end))}
 
 
 class Etcd(Server):
@@ -75,27 +76,23 @@ class Etcd(Server):
         for start in range(0, len(puts), 128):
             self._call("kv/txn", {"success": puts[start : start + 128]})
 
+    def _below(self, prefix: str) -> list[dict[str, Any]]:
+        """The keys below it as etcd describes them."""
+        kvs: list[dict[str, Any]] = self._call("kv/range", _all_below(prefix)).get("kvs", [])
+        return kvs
+
     def items(self, prefix: str) -> dict[str, bytes]:
-        answer = self._call(
-            "kv/range", {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}
-        )
         return {
             base64.b64decode(kv["key"]).decode(): base64.b64decode(kv.get("value", ""))
-            for kv in answer.get("kvs", [])
+            for kv in self._below(prefix)
         }
 
     def delete_prefix(self, prefix: str) -> int:
-        answer = self._call(
-            "kv/deleterange", {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}
-        )
-        return int(answer.get("deleted", 0))
+        return int(self._call("kv/deleterange", _all_below(prefix)).get("deleted", 0))
 
     def end_leases(self, prefix: str) -> None:
         """Revokes the leases of the keys under it, as if they had expired."""
-        answer = self._call(
-            "kv/range", {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}
-        )
-        for lease in {kv["lease"] for kv in answer.get("kvs", []) if "lease" in kv}:
+        for lease in {kv["lease"] for kv in self._below(prefix) if "lease" in kv}:
             self._call("lease/revoke", {"ID": lease})
 
     def compact(self) -> None:
@@ -110,7 +107,7 @@ class Etcd(Server):
             self._call("auth/user/add", {"name": user, "password": password})
             self._call("auth/role/add", {"name": role})
             self._call("auth/user/grant", {"user": user, "role": role})
-        keys = {"key": _b64(prefix), "range_end": _b64(_prefix_end(prefix))}
-        self._call("auth/role/grant", {"name": name, "perm": {"permType": "READWRITE", **keys}})
+        permission = {"permType": "READWRITE", **_all_below(prefix)}
+        self._call("auth/role/grant", {"name": name, "perm": permission})
         self._call("auth/enable", {})
         self._root_password = password

@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # Foreign header -> (folders whose .cc files may include it). A header named *_impl.h counts as a
-# .cc file: only .cc files of its own folder include it.
+# .cc file: only .cc files of its own folder include it. So does one named *_for_tests.h.
 FOREIGN: list[tuple[str, set[str]]] = [
     (r"<(grpc|grpcpp|google/protobuf)/", {"client"}),
     (r"\.pb\.h[>\"]", {"client"}),
@@ -63,7 +63,7 @@ def _foreign(path: Path, line: str) -> str | None:
         if re.search(pattern, line):
             if here not in folders:
                 return f"{line.strip()} is allowed only in {', '.join(sorted(folders))}"
-            if path.suffix == ".h" and not path.name.endswith("_impl.h"):
+            if path.suffix == ".h" and not path.name.endswith(("_impl.h", "_for_tests.h")):
                 return f"{line.strip()} is allowed only in .cc files"
     return None
 

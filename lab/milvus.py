@@ -27,6 +27,8 @@ _PORTS = {
 }
 _METRICS_OFFSET = 9
 PORTS_PER_MILVUS = 10
+# Seconds. One that is frozen for longer ends itself.
+SESSION_TTL = 60
 
 
 class Milvus(Server):
@@ -45,7 +47,7 @@ class Milvus(Server):
         broker: Broker | None = None,
         standby: bool = False,
         dml_channels: int = 4,
-        session_ttl: int = 60,
+        session_ttl: int = SESSION_TTL,
         extra_env: dict[str, str] | None = None,
     ) -> None:
         super().__init__(f"milvus-{name}", data, port, "milvus")

@@ -17,7 +17,7 @@ from lab.cdc_server import CdcServer, Task
 from lab.client import Client
 from lab.comparer import API, LITE, REPLICATE, Place, Traits
 from lab.etcd import Etcd
-from lab.milvus import PORTS_PER_MILVUS, Milvus
+from lab.milvus import PORTS_PER_MILVUS, SESSION_TTL, Milvus
 from lab.milvus_lite import MilvusLite
 
 BASE_PORT = int(os.environ.get("MILVUS_CDC_LAB_PORT", "21000"))
@@ -64,7 +64,7 @@ class Stack:
         self,
         base_port: int = BASE_PORT,
         data: Path | None = None,
-        session_ttl: int = 60,
+        session_ttl: int = SESSION_TTL,
         log: str = "rocksmq",
         security: str = "none",
     ) -> None:

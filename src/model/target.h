@@ -42,6 +42,10 @@ struct TargetCollection {
   // milvus-lite: no channels, whole collections are loaded only, and no ids (`id` is 1, and the
   // name says which collection it is).
   bool IsMilvusLite() const { return vchannels.empty(); }
+  // Not a copy of `source`, but that collection: both sides are the same Milvus.
+  bool IsItself(const SourceCollection& source) const {
+    return id == source.id && vchannels == source.vchannels;
+  }
 };
 
 // One change of the target's metadata; which members count depends on `kind`.

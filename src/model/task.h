@@ -139,6 +139,7 @@ struct TaskSpec {
   LoadPolicy load = LoadPolicy::kFollow;
   DropPolicy drops = DropPolicy::kReplicate;
   bool disable_auto_start = false;  // a restart of the server leaves the task paused
+  bool ignore_partitions = false;   // none is made or dropped on the target: its owner does
   bool enable_user_role = false;    // users, roles and grants too
   StartRequest start_request;       // not stored
   TaskStart start;                  // empty: everything begins at the end of the log

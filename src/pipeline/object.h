@@ -49,12 +49,14 @@ struct Object {
   std::set<PartitionId> absent_partitions;   // asked for and not there: rows are skipped
   // Target addresses by (shard index, source partition id).
   std::map<std::pair<int, PartitionId>, std::shared_ptr<const TargetAddressOfRows>> addresses;
+  std::set<PartitionId> awaited_partitions;  // rows are there for them; others make them
   std::vector<std::pair<std::string, std::string>> joined;  // (source channel, lane)
   std::map<std::string, IndexId> index_origin;  // index name -> source id we created it from
   std::string last_step;  // the last one that succeeded, and how often in a row
   int same_steps = 0;
   std::set<std::string> refused;  // steps that the target refused for good
   bool load_settled = false;
+  bool polling = false;
   Backoff backoff{std::chrono::milliseconds(200), std::chrono::seconds(10)};
 
   explicit Object(CollectionId object_id) : id(object_id) {}

@@ -13,7 +13,9 @@ DdlStep Make(DdlStep::Kind kind, const TargetCollection& actual) {
   return step;
 }
 
-std::optional<DdlStep> PartitionStep(const SourceCollection& want, const TargetCollection& actual) {
+std::optional<DdlStep> PartitionStep(const SourceCollection& want, const TargetCollection& actual,
+                                     const PlanContext& context) {
+  if (context.ignore_partitions) return std::nullopt;
   if (want.schema.PartitionKey() != nullptr) return std::nullopt;  // made with the collection
   for (const auto& [id, partition] : want.partitions) {
     if (partition.state != ObjectState::kCreated) continue;
@@ -146,7 +148,8 @@ bool VectorsIndexed(const TargetCollection& actual) {
 
 std::optional<DdlStep> PartitionLoadStep(const SourceCollection& want,
                                          const TargetCollection& actual) {
-  const std::set<std::string> wanted = NamesOf(want, want.load.partitions);
+  std::set<std::string> wanted = NamesOf(want, want.load.partitions);
+  std::erase_if(wanted, [&](const std::string& name) { return !actual.partitions.contains(name); });
   const std::set<std::string> loaded = Loaded(actual);
   const std::set<std::string> missing = Minus(wanted, loaded);
   const std::set<std::string> surplus = Minus(loaded, wanted);
@@ -190,7 +193,7 @@ std::optional<DdlStep> NextStep(const SourceCollection& want, const TargetCollec
   const auto usable = [&](const std::optional<DdlStep>& step) {
     return step.has_value() && !context.refused.contains(ToString(*step));
   };
-  if (auto step = PartitionStep(want, actual); usable(step)) return step;
+  if (auto step = PartitionStep(want, actual, context); usable(step)) return step;
   if (auto step = PropertiesStep(want, actual); usable(step)) return step;
   if (auto step = AliasStep(want, actual, context); usable(step)) return step;
   if (auto step = IndexStep(want, actual, context); usable(step)) return step;

@@ -16,7 +16,8 @@ namespace cdc {
 
 struct PlanContext {
   LoadPolicy load = LoadPolicy::kFollow;
-  bool load_settled = false;  // kOnce: the wanted load state was reached before
+  bool ignore_partitions = false;  // those of the target are made by others
+  bool load_settled = false;       // kOnce: the wanted load state was reached before
   // Indexes that we created from a source index that no longer exists under this id: same name, new
   // definition.
   std::set<std::string> stale_indexes;

@@ -221,6 +221,17 @@ TEST(PlannerOrder, AnIndexWithItsParametersWrittenAnotherWayIsTheSame) {
   EXPECT_EQ(NextStep(s.want, s.actual, s.context)->kind, DdlStep::Kind::kReleaseCollection);
 }
 
+TEST(PlannerOrder, IgnoredPartitionsAreNeitherMadeNorLoaded) {
+  State s = Equal();
+  s.want.partitions[3] = {3, "new", ObjectState::kCreated, 7};
+  s.want.load.kind = LoadState::Kind::kPartitions;
+  s.want.load.partitions = {2, 3};
+  s.actual.load = LoadState::Kind::kPartitions;
+  s.actual.loaded_partitions = {"p"};
+  s.context.ignore_partitions = true;
+  EXPECT_EQ(Plan(s), "");
+}
+
 TEST(PlannerOrder, APartitionIsReleasedBeforeItsDrop) {
   State s = Equal();
   EXPECT_EQ(StepBeforePartitionDrop(s.actual, "p")->kind, DdlStep::Kind::kReleaseCollection);

@@ -326,7 +326,7 @@ void Reconciler::Erase(CollectionId id) {
   }
   if (object->drop) AckTokens(*object->drop);
   for (const auto& [partition, barrier] : object->partition_drops) AckTokens(barrier);
-  for (const char* what : {"object", "refused", "vanished"}) {
+  for (const char* what : {"object", "refused", "vanished", "partition"}) {
     host_->SetTrouble(Format("{} {}", what, id), nullptr);
   }
   absent_.insert(id);
@@ -377,8 +377,12 @@ Routing Reconciler::Route(Channel* channel, const Change& change) {
     }
   }
   auto to = AddressFor(object, change.shard, change.partition_id);
-  if (!to) {
-    Kick(id);  // the partition is still to be made
+  if (!to) {  // the partition is still to be made
+    if (options_.ignore_partitions) {
+      AwaitPartition(object, change.partition_id);
+    } else {
+      Kick(id);
+    }
     return {Routing::Kind::kHold, nullptr};
   }
   return {Routing::Kind::kDeliver, std::move(to)};

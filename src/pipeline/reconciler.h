@@ -50,6 +50,7 @@ class Reconciler {
     TaskStart start;
     LoadPolicy load = LoadPolicy::kFollow;
     DropPolicy drops = DropPolicy::kReplicate;
+    bool ignore_partitions = false;  // none is made or dropped on the target: its owner does
     Duration verify_interval = std::chrono::seconds(5);
     Duration poll_interval = std::chrono::milliseconds(500);  // of a load under way
     Duration park_after = std::chrono::seconds(2);            // a row waiting for its object's name
@@ -123,7 +124,9 @@ class Reconciler {
   void Persist(Object* object, std::function<void(Object*)> then);
   PlanContext ContextFor(const Object& object) const;
   void ScheduleVerify();
-  void Poll(CollectionId id);
+  void AwaitPartition(Object* object, PartitionId partition);
+  void SettleAwaited(Object* object);
+  void Poll(Object* object);
   // A callback that ends the call about the object: clears `busy`, then runs fn(object, args...).
   // Nothing happens when the object or this reconciler is gone.
   template <typename Fn>

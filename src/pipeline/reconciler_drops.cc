@@ -119,7 +119,7 @@ bool Reconciler::RunPartitionDrop(Object* object) {
     for (const auto& [target_name, id] : object->actual->partitions) {
       if (target != object->record->partitions.end() && id == target->second) name = target_name;
     }
-    if (name.empty() || options_.drops == DropPolicy::kHold) {
+    if (name.empty() || options_.drops == DropPolicy::kHold || options_.ignore_partitions) {
       FinishPartitionDrop(object, partition);
     } else if (auto release = StepBeforePartitionDrop(*object->actual, name)) {
       ApplyStep(object, *std::move(release), false);

@@ -155,6 +155,13 @@ void Reconciler::OnDescribed(Object* object, std::optional<TargetCollection> fou
 
 void Reconciler::OnStranger(Object* object, TargetCollection found) {
   if (!object->want) return;
+  if (found.IsItself(*object->want)) {  // every row would come back as a new one
+    host_->Fail(
+        FatalError(Format("the target is the source itself: its collection {} has the same "
+                          "id. Give the address of another Milvus in milvus_connect_param",
+                          ToString(found.name))));
+    return;
+  }
   const bool api = options_.mode == TargetMode::kApi;
   std::string difference = SchemaDifference(object->want->schema, found.schema, api);
   if (options_.mode == TargetMode::kReplicate &&
@@ -237,7 +244,9 @@ bool Reconciler::OwnPartitions(Object* object, ObjectRecord* record,
     }
     // Gone is wrong only for what lives at the source: a drop of ours may have outrun its record.
     const auto want = object->want->partitions.find(source);
-    if (want != object->want->partitions.end() && want->second.state == ObjectState::kCreated) {
+    const bool lives =
+        want != object->want->partitions.end() && want->second.state == ObjectState::kCreated;
+    if (lives && !options_.ignore_partitions) {
       return false;
     }
     it = record->partitions.erase(it);

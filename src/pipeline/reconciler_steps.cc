@@ -205,6 +205,7 @@ void Reconciler::RetryLater(Object* object, const std::string& what, const Error
 PlanContext Reconciler::ContextFor(const Object& object) const {
   PlanContext context;
   context.load = options_.load;
+  context.ignore_partitions = options_.ignore_partitions;
   context.load_settled = object.load_settled;
   context.refused = object.refused;
   for (const auto& [name, source_id] : object.index_origin) {
@@ -228,13 +229,11 @@ PlanContext Reconciler::ContextFor(const Object& object) const {
 }
 
 bool Reconciler::RunPlanned(Object* object) {
+  SettleAwaited(object);
   std::optional<DdlStep> step = NextStep(*object->want, *object->actual, ContextFor(*object));
   if (!step) {
-    if (object->actual->loading) {
-      Poll(object->id);
-    } else {
-      object->load_settled = true;
-    }
+    if (object->actual->loading || !object->awaited_partitions.empty()) Poll(object);
+    if (!object->actual->loading) object->load_settled = true;
     return false;
   }
   if (!MayChange(object)) return true;
@@ -265,11 +264,44 @@ bool Reconciler::BeginPartition(Object* object, const DdlStep& step) {
   return true;
 }
 
-void Reconciler::Poll(CollectionId id) {
-  executor_->PostAfter(options_.poll_interval, alive_.Guard([this, id] {
-    Object* object = Find(id);
-    if (object == nullptr || object->busy) return;
-    object->described = false;
+// Partitions of the target are its owner's: rows wait until he has made theirs.
+void Reconciler::AwaitPartition(Object* object, PartitionId partition) {
+  if (!object->awaited_partitions.insert(partition).second) return;
+  std::string name = std::to_string(partition);
+  if (object->want) {
+    const auto want = object->want->partitions.find(partition);
+    if (want != object->want->partitions.end()) name = want->second.name;
+  }
+  const Error error =
+      RetryError(Format("{} has no partition {} on the target, and rows wait for it: make it there "
+                        "(ignore_partition leaves that to you)",
+                        ToString(object->record->name), name));
+  host_->SetTrouble(Format("partition {}", object->id), &error);
+  Poll(object);
+}
+
+void Reconciler::SettleAwaited(Object* object) {
+  const size_t left = std::erase_if(object->awaited_partitions, [&](PartitionId partition) {
+    const auto made = object->record->partitions.find(partition);
+    return (made != object->record->partitions.end() && made->second != 0) ||
+           object->dropped_partitions.contains(partition);
+  });
+  if (left == 0) return;
+  if (object->awaited_partitions.empty()) {
+    host_->SetTrouble(Format("partition {}", object->id), nullptr);
+  }
+  host_->ResumeChannels();
+}
+
+void Reconciler::Poll(Object* object) {
+  if (object->polling) return;
+  object->polling = true;
+  executor_->PostAfter(options_.poll_interval, alive_.Guard([this, id = object->id] {
+    Object* polled = Find(id);
+    if (polled == nullptr) return;
+    polled->polling = false;
+    if (polled->busy) return;  // the end of that looks again
+    polled->described = false;
     Step(id);
   }));
 }

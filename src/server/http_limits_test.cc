@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/http_client_for_tests.h"
-#include "server/http_server.h"
+#include "server/http_server_for_tests.h"
 
 namespace cdc {
 namespace {
@@ -18,22 +18,11 @@ using testing::StartsWith;
 
 using Client = HttpTestClient;
 
-HttpResponse Echo(const HttpRequest& r) {
-  return {200, "text/plain", r.body, {}};
-}
-
-std::unique_ptr<HttpServer> Start(HttpHandler handler, HttpOptions options) {
-  options.address = "127.0.0.1:0";
-  Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, std::move(handler));
-  EXPECT_TRUE(server.ok()) << server.error().message;
-  return server.ok() ? *std::move(server) : nullptr;
-}
-
 TEST(HttpLimitsTest, ByteByByteBuysNoTime) {
   HttpOptions options;
   options.head_timeout_ms = 100;
   options.body_timeout_ms = 100;
-  auto server = Start(Echo, options);
+  auto server = StartForTest(EchoBody, options);
   for (const char* text :
        {"GET / HTTP/1.1\r\nX: ", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n"}) {
     EXPECT_TRUE(Client(server->port()).ClosedWhileDripping(text)) << text;
@@ -43,7 +32,7 @@ TEST(HttpLimitsTest, ByteByByteBuysNoTime) {
 TEST(HttpLimitsTest, ConnectionsHaveALimit) {
   HttpOptions options;
   options.max_connections = 2;
-  auto server = Start(Echo, options);
+  auto server = StartForTest(EchoBody, options);
   auto a = std::make_unique<Client>(server->port());
   Client b(server->port());
   for (Client* client : {a.get(), &b}) {
@@ -71,7 +60,7 @@ TEST(HttpLimitsTest, ConnectionsHaveALimit) {
 TEST(HttpLimitsTest, LargeBodiesUnderWayHaveALimit) {
   HttpOptions options;
   options.max_bodies_bytes = 300'000;
-  auto server = Start(Echo, options);
+  auto server = StartForTest(EchoBody, options);
   const std::string large(200'000, 'x');
   Client first(server->port());
   first.Send(
@@ -99,7 +88,7 @@ TEST(HttpLimitsTest, HandlersHaveATimeLimit) {
   auto wait = release.get_future().share();
   std::mutex mutex;
   std::vector<std::string> handled;
-  auto server = Start(
+  auto server = StartForTest(
       [&](const HttpRequest& r) {
         {
           std::lock_guard lock(mutex);
@@ -109,7 +98,7 @@ TEST(HttpLimitsTest, HandlersHaveATimeLimit) {
           entered.set_value();
           wait.wait();
         }
-        return Echo(r);
+        return EchoBody(r);
       },
       options);
   Client slow(server->port()), queued(server->port());

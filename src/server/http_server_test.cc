@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/http_client_for_tests.h"
+#include "server/http_server_for_tests.h"
 
 namespace cdc {
 namespace {
@@ -24,15 +25,8 @@ HttpResponse Echo(const HttpRequest& r) {
   return {200, "text/plain", r.method + " " + r.path + " [" + r.query + "] " + r.body, {}};
 }
 
-std::unique_ptr<HttpServer> Start(HttpHandler handler, HttpOptions options = {}) {
-  options.address = "127.0.0.1:0";
-  Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, std::move(handler));
-  EXPECT_TRUE(server.ok()) << server.error().message;
-  return server.ok() ? *std::move(server) : nullptr;
-}
-
 TEST(HttpServerTest, AnswersAndKeepsTheConnection) {
-  auto server = Start(Echo);
+  auto server = StartForTest(Echo);
   Client client(server->port());
   for (const char* body : {"one", "", "three"}) {
     client.Send(PostRequest(body));
@@ -44,14 +38,14 @@ TEST(HttpServerTest, AnswersAndKeepsTheConnection) {
 }
 
 TEST(HttpServerTest, ServesPipelinedRequestsInOrder) {
-  auto server = Start(Echo);
+  auto server = StartForTest(Echo);
   Client client(server->port());
   client.Send(PostRequest("1") + PostRequest("2") + PostRequest("3"));
   for (const char* body : {"1", "2", "3"}) EXPECT_THAT(client.Receive(), testing::EndsWith(body));
 }
 
 TEST(HttpServerTest, ClosesWhenAsked) {
-  auto server = Start(Echo);
+  auto server = StartForTest(Echo);
   Client client(server->port());
   client.Send(PostRequest("x", "Connection: close\r\n"));
   EXPECT_THAT(client.Receive(), testing::EndsWith("x"));
@@ -59,7 +53,7 @@ TEST(HttpServerTest, ClosesWhenAsked) {
 }
 
 TEST(HttpServerTest, HeadHasNoBody) {
-  auto server = Start(Echo);
+  auto server = StartForTest(Echo);
   Client client(server->port());
   client.Send("HEAD /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   const std::string answer = client.Receive();
@@ -68,7 +62,7 @@ TEST(HttpServerTest, HeadHasNoBody) {
 }
 
 TEST(HttpServerTest, SaysContinue) {
-  auto server = Start(Echo);
+  auto server = StartForTest(Echo);
   Client client(server->port());
   client.Send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
   EXPECT_THAT(client.Receive(), StartsWith("HTTP/1.1 100 Continue"));
@@ -79,7 +73,7 @@ TEST(HttpServerTest, SaysContinue) {
 TEST(HttpServerTest, BodyLimit) {
   HttpOptions options;
   options.max_body_bytes = 1000;
-  auto server = Start(Echo, options);
+  auto server = StartForTest(Echo, options);
   Client fits(server->port());
   fits.Send(PostRequest(std::string(1000, 'x')));
   EXPECT_THAT(fits.Receive(), StartsWith("HTTP/1.1 200"));
@@ -93,7 +87,7 @@ TEST(HttpServerTest, BodyLimit) {
 }
 
 TEST(HttpServerTest, SixteenMebibytesFitByDefault) {
-  auto server = Start([](const HttpRequest& r) {
+  auto server = StartForTest([](const HttpRequest& r) {
     return HttpResponse{200, "text/plain", std::to_string(r.body.size())};
   });
   Client client(server->port());
@@ -105,7 +99,7 @@ TEST(HttpServerTest, SixteenMebibytesFitByDefault) {
 }
 
 TEST(HttpServerTest, WhatIsNotHttpIsRefused) {
-  auto server = Start(Echo);
+  auto server = StartForTest(Echo);
   for (const std::string& text :
        {std::string("hello\r\n\r\n"), std::string("\x16\x03\x01\x02\x00\r\n\r\n", 9),
         std::string("GET / HTTP/1.1\r\nContent-Length: abc\r\n\r\n")}) {
@@ -119,7 +113,8 @@ TEST(HttpServerTest, WhatIsNotHttpIsRefused) {
 }
 
 TEST(HttpServerTest, HandlerThatThrowsIsAnswered500) {
-  auto server = Start([](const HttpRequest&) -> HttpResponse { throw std::runtime_error("boom"); });
+  auto server =
+      StartForTest([](const HttpRequest&) -> HttpResponse { throw std::runtime_error("boom"); });
   Client client(server->port());
   for (int i = 0; i < 2; ++i) {
     client.Send(PostRequest("x"));
@@ -132,7 +127,7 @@ TEST(HttpServerTest, HandlerThatThrowsIsAnswered500) {
 TEST(HttpServerTest, IdleConnectionsDoNotStarveRequests) {
   HttpOptions options;
   options.handler_threads = 2;
-  auto server = Start(Echo, options);
+  auto server = StartForTest(Echo, options);
   std::vector<std::unique_ptr<Client>> idle;
   for (int i = 0; i < 200; ++i) {
     idle.push_back(std::make_unique<Client>(server->port()));
@@ -149,7 +144,7 @@ TEST(HttpServerTest, SlowClientsAreGivenUp) {
   options.idle_timeout_ms = 50;
   options.head_timeout_ms = 50;
   options.body_timeout_ms = 50;
-  auto server = Start(Echo, options);
+  auto server = StartForTest(Echo, options);
   for (const char* text :
        {"", "GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab"}) {
     Client client(server->port());
@@ -159,7 +154,7 @@ TEST(HttpServerTest, SlowClientsAreGivenUp) {
 }
 
 TEST(HttpServerTest, FieldsReachTheHandlerAndTheClient) {
-  auto server = Start([](const HttpRequest& r) {
+  auto server = StartForTest([](const HttpRequest& r) {
     HttpResponse response{201, r.content_type, r.authorization, {}};
     response.headers = {{"Location", "/api/v1/tasks/t"},
                         {"WWW-Authenticate", "Bearer"},
@@ -179,7 +174,7 @@ TEST(HttpServerTest, FieldsReachTheHandlerAndTheClient) {
 }
 
 TEST(HttpServerTest, NoContentHasNoBody) {
-  auto server = Start([](const HttpRequest& r) {
+  auto server = StartForTest([](const HttpRequest& r) {
     return r.method == "DELETE" ? HttpResponse{204, "application/json", "never sent", {}} : Echo(r);
   });
   Client client(server->port());
@@ -191,7 +186,7 @@ TEST(HttpServerTest, NoContentHasNoBody) {
 }
 
 TEST(HttpServerTest, OlderClientsMayKeepTheConnection) {
-  auto server = Start(Echo);
+  auto server = StartForTest(Echo);
   Client client(server->port());
   for (int i = 0; i < 2; ++i) {
     client.Send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -211,7 +206,7 @@ TEST(HttpServerTest, FullQueueIsAnswered503) {
   std::promise<void> release, entered;
   auto wait = release.get_future().share();
   std::atomic<bool> first{true};
-  auto server = Start(
+  auto server = StartForTest(
       [&](const HttpRequest& r) {
         if (first.exchange(false)) entered.set_value();
         wait.wait();
@@ -248,7 +243,7 @@ TEST(HttpServerTest, FullQueueIsAnswered503) {
 TEST(HttpServerTest, StopsWithinASecondAndLetsTheAnswerOut) {
   std::promise<void> release, entered;
   auto wait = release.get_future().share();
-  auto server = Start([&](const HttpRequest& r) {
+  auto server = StartForTest([&](const HttpRequest& r) {
     entered.set_value();
     wait.wait();
     return Echo(r);
@@ -271,7 +266,7 @@ TEST(HttpServerTest, StopsWithinASecondAndLetsTheAnswerOut) {
 }
 
 TEST(HttpServerTest, TakenPortIsNamed) {
-  auto server = Start(Echo);
+  auto server = StartForTest(Echo);
   HttpOptions options;
   options.address = "127.0.0.1:" + std::to_string(server->port());
   Result<std::unique_ptr<HttpServer>> second = HttpServer::Start(options, Echo);

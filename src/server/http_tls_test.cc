@@ -11,7 +11,7 @@
 
 #include "server/certificates_for_tests.h"
 #include "server/http_client_for_tests.h"
-#include "server/http_server.h"
+#include "server/http_server_for_tests.h"
 
 namespace cdc {
 namespace {
@@ -19,10 +19,6 @@ namespace {
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-HttpResponse Echo(const HttpRequest& r) {
-  return {200, "text/plain", r.body, {}};
-}
 
 class HttpTlsTest : public testing::Test {
  protected:
@@ -35,7 +31,6 @@ class HttpTlsTest : public testing::Test {
 
   HttpOptions Options() const {
     HttpOptions options;
-    options.address = "127.0.0.1:0";
     options.tls.cert_file = certificates_.Path("server.pem");
     options.tls.key_file = certificates_.Path("server.key");
     return options;
@@ -45,10 +40,8 @@ class HttpTlsTest : public testing::Test {
     options.tls.client_ca_file = certificates_.Path("ca.pem");
     return options;
   }
-  std::unique_ptr<HttpServer> Start(const HttpOptions& options, HttpHandler handler = Echo) {
-    Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, std::move(handler));
-    EXPECT_TRUE(server.ok()) << server.error().message;
-    return server.ok() ? *std::move(server) : nullptr;
+  std::unique_ptr<HttpServer> Start(const HttpOptions& options, HttpHandler handler = EchoBody) {
+    return StartForTest(std::move(handler), options);
   }
   // A client that checks the server, and shows the certificate `name` unless that is empty.
   Context ClientContext(const std::string& name = "") const {
@@ -179,7 +172,7 @@ TEST_F(HttpTlsTest, StoppingLetsTheAnswerOut) {
   auto server = Start(Options(), [&](const HttpRequest& r) {
     entered.set_value();
     wait.wait();
-    return Echo(r);
+    return EchoBody(r);
   });
   const Context context = ClientContext();
   HttpTestClient idle(server->port(), context.get()), busy(server->port(), context.get());
@@ -218,9 +211,8 @@ TEST_F(HttpTlsTest, FilesThatCannotBeUsedAreNamed) {
   };
   for (const auto& c : cases) {
     HttpOptions options;
-    options.address = "127.0.0.1:0";
     options.tls = c.tls;
-    Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, Echo);
+    Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, EchoBody);
     ASSERT_FALSE(server.ok()) << c.words[0];
     EXPECT_EQ(server.error().kind, ErrorKind::kInvalid);
     for (const std::string& word : c.words) EXPECT_THAT(server.error().message, HasSubstr(word));

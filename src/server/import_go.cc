@@ -84,15 +84,12 @@ void AddPositions(const json& record, LogKind log, Places* places) {
 }
 
 // The request that would make this task here. Throws as json does.
-json RequestOf(const json& info, std::vector<std::string>* notes) {
+json RequestOf(const json& info) {
   const json connect = Member(info, "MilvusConnectParam");
   json milvus = {{"mode", "replicate"}};
   for (const char* key : {"uri", "host", "port", "username", "password", "token", "enable_tls",
-                          "dial_config", "channel_num", "connect_timeout"}) {
+                          "dial_config", "channel_num", "ignore_partition", "connect_timeout"}) {
     if (connect.contains(key)) milvus[key] = connect.at(key);
-  }
-  if (IsSet(connect, "ignore_partition")) {
-    notes->push_back("ignore_partition was set; partitions are created and dropped from now on");
   }
   const json extra = Member(info, "ExtraInfo");
   const auto names = [](const json& infos) {
@@ -161,7 +158,7 @@ Result<ImportedTask> Translate(const json& info, const Places& places,
     return InvalidError("its target is a Kafka, which is not supported");
   }
   ImportedTask imported;
-  const json request = RequestOf(info, &imported.notes);
+  const json request = RequestOf(info);
   CDC_ASSIGN_OR_RETURN(imported.task.spec, ParseTaskRequest(request.dump(), options.limits));
   imported.task.spec.mode_reason = "taken over from a Milvus-CDC that wrote this way";
   FillState(info, &imported.task);

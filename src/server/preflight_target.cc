@@ -29,10 +29,6 @@ std::string FieldOfAutoId(const CollectionSchema& schema) {
   return key != nullptr && (key->auto_id || schema.auto_id) ? key->name : "";
 }
 
-bool IsSame(const SourceCollection& source, const TargetCollection& target) {
-  return target.id == source.id && target.vchannels == source.vchannels;
-}
-
 }  // namespace
 
 void Preflight::CheckTarget(const TaskSpec& spec, const std::optional<CatalogUpdate>& catalog) {
@@ -134,7 +130,7 @@ bool Preflight::CheckIsSource(const std::vector<SourceCollectionPtr>& collection
   if (!found.ok()) return false;  // said where the names are looked at
   for (size_t i = 0; i < few; ++i) {
     const auto at = found->find(own_names[i]);
-    if (at == found->end() || !IsSame(*collections[i], at->second)) continue;
+    if (at == found->end() || !at->second.IsItself(*collections[i])) continue;
     Say("target.is_source", Severity::kError,
         Format("the target is the source itself: its collection {} has the same id",
                ToString(own_names[i])),

@@ -11,8 +11,7 @@
 //  - a key that no version ever knew is refused (400) with the nearest known one: a misspelt option
 //    that is silently ignored copies the wrong data. Keys that had no effect (buffer_config,
 //    positions at the top, channel_num) are accepted and have none;
-//  - what is not supported yet and would change what is copied (ignore_partition, kafka) is
-//  refused, never ignored;
+//  - what is not supported yet and would change what is copied (kafka) is refused, never ignored;
 //  - resume takes accept_source (bool), position takes rewind_to_ms (number).
 #pragma once
 

@@ -111,17 +111,6 @@ Status CheckDownstream(const CreateFields& f) {
   return InvalidError("kafka as a target is not supported yet; use milvus_connect_param");
 }
 
-// Options that would change what is copied, and cannot be honoured yet.
-Status CheckUnsupported(const CreateFields& f) {
-  if (f.enable_user_role && f.blackhole) {
-    return InvalidError("extra_info.enable_user_role needs a Milvus as target");
-  }
-  if (f.milvus.ignore_partition) {
-    return InvalidError("milvus_connect_param.ignore_partition is not supported yet; leave it out");
-  }
-  return OkStatus();
-}
-
 // Where the operation topic is to be read from.
 Status ReadOperationsStart(const CreateFields& f, const RequestLimits& limits,
                            StartRequest* start) {
@@ -222,7 +211,9 @@ Result<TaskSpec> ValidateCreate(const CreateFields& f, const RequestLimits& limi
   if (f.cache_size < 0) return InvalidError("the cache size is less zero");
   CDC_RETURN_IF_ERROR(ValidateSelection(f, limits, &spec.selection, &spec.start_request));
   CDC_RETURN_IF_ERROR(ReadOperationsStart(f, limits, &spec.start_request));
-  CDC_RETURN_IF_ERROR(CheckUnsupported(f));
+  if (f.enable_user_role && f.blackhole) {
+    return InvalidError("extra_info.enable_user_role needs a Milvus as target");
+  }
   CDC_RETURN_IF_ERROR(CheckTaskId(f.task_id));
   CDC_RETURN_IF_ERROR(ParseChoice<LoadPolicy>(
       "load", f.load,
@@ -234,6 +225,7 @@ Result<TaskSpec> ValidateCreate(const CreateFields& f, const RequestLimits& limi
   spec.id = f.task_id;
   spec.adopt = f.adopt;
   spec.disable_auto_start = f.disable_auto_start;
+  spec.ignore_partitions = f.milvus.ignore_partition;
   spec.enable_user_role = f.enable_user_role;
   spec.request_json = EchoOf(f);
   return spec;

@@ -389,8 +389,6 @@ TEST(CreateRequestTest, Refusals) {
         {"milvus_connect_param", nullptr},
         {"blackhole_connect_param", json::object()}},
        "extra_info.enable_user_role needs a Milvus as target"},
-      {{{"milvus_connect_param", {{"ignore_partition", true}}}},
-       "milvus_connect_param.ignore_partition is not supported yet; leave it out"},
       {{{"exclude_collections", {"a"}}},
        "exclude_collections: 'a' is not 'db.collection', such as 'default.tmp_*'"},
       {{{"exclude_collections", {"a.b.c"}}},

@@ -114,6 +114,7 @@ void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
     options.reconciler.start = spec.start;
     options.reconciler.load = spec.load;
     options.reconciler.drops = spec.drops;
+    options.reconciler.ignore_partitions = spec.ignore_partitions;
     Replication::Ports ports;
     ports.log = log_.get();
     ports.operations = operations_.get();

@@ -8,9 +8,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <future>
 
-#include "base/thread_executor.h"
+#include "store/opened_store_test.h"
 #include "store/sqlite_db.h"
 
 namespace cdc {
@@ -19,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-class SqliteStoreTest : public testing::Test {
+class SqliteStoreTest : public testing::Test, protected OpenedStore {
  protected:
   SqliteStoreTest() {
     std::string name = "/tmp/cdc_store_test.XXXXXX";
@@ -27,53 +26,18 @@ class SqliteStoreTest : public testing::Test {
     path_ = folder_ + "/cdc.db";
   }
   ~SqliteStoreTest() override {
-    progress_.reset();
-    store_.reset();
+    Close();
     fs::remove_all(folder_);
   }
 
-  void Open() {
-    Result<std::unique_ptr<Store>> store = OpenSqliteStore(path_);
-    ASSERT_TRUE(store.ok()) << store.error().message;
-    store_ = *std::move(store);
-    progress_ = store_->OpenProgress(executor_);
-  }
+  void Open() { Take(OpenSqliteStore(path_)); }
   Error OpenError(const std::string& path) {
     Result<std::unique_ptr<Store>> store = OpenSqliteStore(path);
     return store.ok() ? Error{} : store.error();
   }
 
-  // Commits and waits for the outcome.
-  Status Commit(ProgressWrite write) {
-    std::promise<Status> outcome;
-    auto future = outcome.get_future();
-    progress_->Commit(std::move(write), [&](Status s) { outcome.set_value(std::move(s)); });
-    return future.get();
-  }
-
-  static StoredTask Task(const std::string& id) {
-    StoredTask task;
-    task.spec.id = id;
-    task.spec.mode = TargetMode::kReplicate;
-    task.spec.selection.includes = {{"default", "*"}};
-    return task;
-  }
-  static ProgressWrite Channel(const std::string& task, const std::string& channel, uint64_t n) {
-    ProgressWrite write;
-    write.task = task;
-    write.channels = {{channel, {LogPosition::Kind::kAfter, {0, n}}, n, n}};
-    return write;
-  }
-  uint64_t FilterOf(const std::string& task, const std::string& channel) {
-    Result<TaskProgress> progress = store_->LoadProgress(task);
-    return progress.ok() ? progress->channels[channel].filter : 0;
-  }
-
   std::string folder_;
   std::string path_;
-  ThreadExecutor executor_{"test"};
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<ProgressStore> progress_;
 };
 
 TEST_F(SqliteStoreTest, FilesAreForTheOwnerOnly) {
@@ -93,8 +57,7 @@ TEST_F(SqliteStoreTest, FilesAreForTheOwnerOnly) {
 
 TEST_F(SqliteStoreTest, AWiderModeIsNarrowed) {
   Open();
-  progress_.reset();
-  store_.reset();
+  Close();
   ASSERT_EQ(chmod(path_.c_str(), 0644), 0);
   Open();
   struct stat info = {};
@@ -107,8 +70,7 @@ TEST_F(SqliteStoreTest, TheTokenIsNotInTheSpecColumn) {
   StoredTask task = Task("t");
   task.spec.target.token = "root:sesame";
   ASSERT_TRUE(store_->AddTask(task).ok());
-  progress_.reset();
-  store_.reset();
+  Close();
   Result<std::unique_ptr<SqliteDb>> db = SqliteDb::Open(path_);
   ASSERT_TRUE(db.ok());
   SqliteStatement select(**db, "SELECT spec FROM tasks");
@@ -129,8 +91,7 @@ std::string ReadAll(const std::string& path) {
 TEST_F(SqliteStoreTest, UnusableFilesAreRefusedAndKept) {
   Open();
   ASSERT_TRUE(store_->AddTask(Task("t")).ok());
-  progress_.reset();
-  store_.reset();
+  Close();
   const auto alter = [&](const std::string& name, const char* sql) {
     const std::string copy = folder_ + "/" + name;
     fs::copy_file(path_, copy);
@@ -166,8 +127,7 @@ TEST_F(SqliteStoreTest, AnOlderFormatIsBroughtUpToDate) {
   Open();
   ASSERT_TRUE(store_->AddTask(Task("t")).ok());
   ASSERT_TRUE(Commit(Channel("t", "c", 5)).ok());
-  progress_.reset();
-  store_.reset();
+  Close();
   {
     Result<std::unique_ptr<SqliteDb>> db = SqliteDb::Open(path_);
     ASSERT_TRUE(db.ok());

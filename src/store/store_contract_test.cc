@@ -6,6 +6,7 @@
 #include <future>
 
 #include "base/thread_executor.h"
+#include "store/opened_store_test.h"
 #include "store/store_backends_test.h"
 
 namespace cdc {
@@ -16,55 +17,17 @@ using testing::IsEmpty;
 
 constexpr Timestamp kHuge = 0xfedcba9876543210ull;  // > 2^63
 
-class StoreContractTest : public testing::TestWithParam<std::string> {
+class StoreContractTest : public testing::TestWithParam<std::string>, protected OpenedStore {
  protected:
-  ~StoreContractTest() override {
-    progress_.reset();
-    store_.reset();
-  }
+  ~StoreContractTest() override { Close(); }
 
-  void Open() {
-    Result<std::unique_ptr<Store>> store = backend_->Open();
-    ASSERT_TRUE(store.ok()) << store.error().message;
-    store_ = *std::move(store);
-    progress_ = store_->OpenProgress(executor_);
-  }
+  void Open() { Take(backend_->Open()); }
   void Reopen() {
-    progress_.reset();
-    store_.reset();
+    Close();
     Open();
   }
 
-  // Commits and waits for the outcome.
-  Status Commit(ProgressWrite write) {
-    std::promise<Status> outcome;
-    auto future = outcome.get_future();
-    progress_->Commit(std::move(write), [&](Status s) { outcome.set_value(std::move(s)); });
-    return future.get();
-  }
-
-  static StoredTask Task(const std::string& id) {
-    StoredTask task;
-    task.spec.id = id;
-    task.spec.mode = TargetMode::kReplicate;
-    task.spec.selection.includes = {{"default", "*"}};
-    return task;
-  }
-  static ProgressWrite Channel(const std::string& task, const std::string& channel, uint64_t n) {
-    ProgressWrite write;
-    write.task = task;
-    write.channels = {{channel, {LogPosition::Kind::kAfter, {0, n}}, n, n}};
-    return write;
-  }
-  uint64_t FilterOf(const std::string& task, const std::string& channel) {
-    Result<TaskProgress> progress = store_->LoadProgress(task);
-    return progress.ok() ? progress->channels[channel].filter : 0;
-  }
-
   const std::unique_ptr<StoreBackend> backend_ = MakeStoreBackend(GetParam());
-  ThreadExecutor executor_{"test"};
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<ProgressStore> progress_;
 };
 
 TEST_P(StoreContractTest, TaskComesBackWhole) {
@@ -82,6 +45,7 @@ TEST_P(StoreContractTest, TaskComesBackWhole) {
   spec.load = LoadPolicy::kNever;
   spec.drops = DropPolicy::kHold;
   spec.disable_auto_start = true;
+  spec.ignore_partitions = true;
   spec.enable_user_role = true;
   spec.request_json = R"({"milvus_connect_param":{"uri":"http://x:1"}})";
   spec.start.collections[449] = {{"c1", {{LogPosition::Kind::kAt, {7, kHuge}}, kHuge}},
@@ -106,6 +70,7 @@ TEST_P(StoreContractTest, TaskComesBackWhole) {
   EXPECT_EQ(loaded->spec.load, spec.load);
   EXPECT_EQ(loaded->spec.drops, spec.drops);
   EXPECT_EQ(loaded->spec.disable_auto_start, spec.disable_auto_start);
+  EXPECT_EQ(loaded->spec.ignore_partitions, spec.ignore_partitions);
   EXPECT_EQ(loaded->spec.enable_user_role, spec.enable_user_role);
   EXPECT_EQ(loaded->spec.start, spec.start);
   EXPECT_EQ(loaded->spec.request_json, spec.request_json);

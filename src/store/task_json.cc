@@ -119,6 +119,7 @@ TaskSpec SpecFromJson(const json& j) {
   spec.load = static_cast<LoadPolicy>(IndexOf(kLoadNames, j.value("load", "follow")));
   spec.drops = static_cast<DropPolicy>(IndexOf(kDropNames, j.value("drops", "replicate")));
   spec.disable_auto_start = j.value("disable_auto_start", false);
+  spec.ignore_partitions = j.value("ignore_partitions", false);
   spec.enable_user_role = j.value("enable_user_role", false);
   if (j.contains("start")) spec.start = StartFromJson(j.at("start"));
   spec.request_json = j.value("request_json", "");
@@ -146,6 +147,7 @@ std::string TaskSpecToJson(const TaskSpec& spec) {
                  {"drops", kDropNames[static_cast<int>(spec.drops)]},
                  {"disable_auto_start", spec.disable_auto_start},
                  {"request_json", spec.request_json}};
+  if (spec.ignore_partitions) object["ignore_partitions"] = true;
   if (spec.enable_user_role) object["enable_user_role"] = true;
   if (!spec.start.empty()) object["start"] = StartToJson(spec.start);
   return JsonLine(object);

@@ -117,6 +117,17 @@ def test_api_mode_on_a_standby(scenario: Scenario) -> None:
 
 
 @ON_PLAIN
+def test_source_as_its_own_target(scenario: Scenario) -> None:
+    seeded = scenario.seed()
+    seeded.insert(10)
+    itself = {"uri": scenario.stack.source.uri, "mode": "api", "connect_timeout": 10}
+    task = scenario.start_task(milvus_connect_param=itself, adopt=True)
+    seeded.insert(10)
+    assert "the target is the source itself" in task.wait_health("failed")
+    assert seeded.client.count("default", seeded.name) == 20
+
+
+@ON_PLAIN
 def test_name_that_does_not_exist(scenario: Scenario) -> None:
     name = scenario.name("future")
     with pytest.raises(CdcError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario
+from tests.integration.scenario import BOTH_MODES, EVERYWHERE, Scenario, on
 
 
 @pytest.mark.core
@@ -84,3 +84,30 @@ def test_many(scenario: Scenario) -> None:
         seeded.insert(3, partition=f"p{number}")
     seeded.index_and_load()
     scenario.assert_equal(seeded)
+
+
+@pytest.mark.logs("rocksmq")
+@on("api")
+def test_left_to_the_owner_of_the_target(scenario: Scenario) -> None:
+    connect = {**scenario.target.connect_param(), "ignore_partition": True}
+    task = scenario.start_task(milvus_connect_param=connect)
+    seeded = scenario.seed(load=False)
+    seeded.insert(10)
+    seeded.collection.create_partition("p")
+    seeded.insert(20, partition="p")
+    seeded.index_and_load()
+    assert "has no partition p on the target" in task.wait_complaint("ignore_partition")
+    on_target = scenario.target.client.collection("default", seeded.name)
+    on_target.create_partition("p")
+    scenario.assert_equal(seeded)
+    scenario.assert_healthy()
+    # Dropped and made again at the source: the one on the target stays.
+    seeded.collection.release()
+    seeded.collection.drop_partition("p")
+    seeded.insert(5)
+    task.wait_safe(seeded.last_ts)
+    assert on_target.has_partition("p")
+    seeded.collection.create_partition("p")
+    seeded.insert(15, partition="p")
+    task.wait_safe(seeded.last_ts)
+    scenario.assert_healthy()

@@ -241,7 +241,7 @@ class Planner {
   void EmitRows(const OpenCall& open, size_t items_done) {
     const RowsCall rows = kind_ == Kind::kInsert ? RowsCall::kInsert : RowsCall::kUpsert;
     for (const Load& load : open.loads) {
-      PlannedCall call{kind_, open.to->name};
+      PlannedCall call{kind_, open.to->name, open.scope};
       call.rows = load.rows.rows();
       call.request = load.rows.Request(rows);
       call.alone = open.to->milvus_lite;

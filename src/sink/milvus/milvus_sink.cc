@@ -5,6 +5,7 @@
 
 #include "sink/milvus/api_plan.h"
 #include "sink/milvus/replicate_plan.h"
+#include "sink/milvus/stale_partitions.h"
 
 namespace cdc {
 namespace {
@@ -105,7 +106,7 @@ void MilvusSink::LetNextAlone() {
 
 void MilvusSink::Start(const std::shared_ptr<Run>& run, size_t call) {
   auto ended =
-      alive_.Guard([this, run, call](Status status) { OnCallEnded(run, call, std::move(status)); });
+      alive_.Guard([this, run, call](Status status) { OnAnswer(run, call, std::move(status)); });
   auto client = ConnectionOf(run->batch->lane);
   if (!client) {
     executor_->Post([ended, error = client.error()]() mutable { ended(error); });
@@ -113,6 +114,26 @@ void MilvusSink::Start(const std::shared_ptr<Run>& run, size_t call) {
   }
   Make(client->get(), run->calls[call], [this, ended](Status status) {
     executor_->Post([ended, status = std::move(status)]() mutable { ended(std::move(status)); });
+  });
+}
+
+void MilvusSink::OnAnswer(const std::shared_ptr<Run>& run, size_t call, Status status) {
+  const PlannedCall& made = run->calls[call];
+  // milvus-lite (`alone`) keeps no such lists.
+  const bool no_partition = !status.ok() && status.error().kind == ErrorKind::kNotFound &&
+                            !made.partition.empty() && !made.alone;
+  if (!no_partition) return OnCallEnded(run, call, std::move(status));
+  auto client = ConnectionOf(run->batch->lane);
+  if (!client) return OnCallEnded(run, call, client.error());
+  auto ended = alive_.Guard([this, run, call, refused = status.error()](const Status& refreshed) {
+    if (refreshed.ok()) {
+      const std::string hint = "; it has that partition, and was made to look again";
+      return OnCallEnded(run, call, RetryError(refused.message + hint));
+    }
+    OnCallEnded(run, call, refreshed.error().IsRetry() ? refreshed.error() : refused);
+  });
+  RefreshPartitions(client->get(), made.name, made.partition, [this, ended](Status refreshed) {
+    executor_->Post([ended, refreshed = std::move(refreshed)]() mutable { ended(refreshed); });
   });
 }
 

@@ -6,6 +6,9 @@
 // another, but those that touch different rows (api mode) together. Contract: pipeline/ports.h
 // (DataSink). Used on the executor, which must outlive the sink; nothing blocks.
 //
+// A target that says it has no such partition although it has is made to look again, and the call
+// fails with retry (stale_partitions.h).
+//
 // Errors: kNotStandby and kStandby (the target is not what the mode needs), kNotFound (the
 // collection or partition is gone), kUnknownOutcome (call Drain before sending again), kUnavailable
 // (surely not applied), corrupt (keys that cannot be read; nothing was sent), fatal for what the
@@ -52,6 +55,7 @@ class MilvusSink final : public DataSink {
   struct Run;
   void Continue(const std::shared_ptr<Run>& run);
   void Start(const std::shared_ptr<Run>& run, size_t call);
+  void OnAnswer(const std::shared_ptr<Run>& run, size_t call, Status status);
   void OnCallEnded(const std::shared_ptr<Run>& run, size_t call, Status status);
   void LetNextAlone();
   Result<std::shared_ptr<MilvusClient>> ConnectionOf(const std::string& lane);

@@ -14,7 +14,7 @@ struct PlannedCall {
   enum class Kind { kReplicate, kInsert, kUpsert, kDelete };
   Kind kind = Kind::kReplicate;
   TargetName name;         // all but kReplicate
-  std::string partition;   // kDelete: empty means all partitions
+  std::string partition;   // all but kReplicate; empty: none is named
   std::string expression;  // kDelete
   Slices request;          // all but kDelete
   size_t rows = 0;         // all but kReplicate

@@ -102,9 +102,13 @@ class Reconciler {
   void OpenChannels(const Object& object);
   void Erase(CollectionId id);
   void AckTokens(const DropBarrier& barrier);
+
+  // reconciler_rows.cc: where rows go
   Routing AskCatalog(const Change& change);
   std::shared_ptr<const TargetAddressOfRows> AddressFor(Object* object, int shard,
                                                         PartitionId partition);
+  void AwaitPartition(Object* object, PartitionId partition);
+  void SettleAwaited(Object* object);
 
   // reconciler_steps.cc: one step at a time towards it
   void Kick(CollectionId id);  // posts Step
@@ -124,8 +128,6 @@ class Reconciler {
   void Persist(Object* object, std::function<void(Object*)> then);
   PlanContext ContextFor(const Object& object) const;
   void ScheduleVerify();
-  void AwaitPartition(Object* object, PartitionId partition);
-  void SettleAwaited(Object* object);
   void Poll(Object* object);
   // A callback that ends the call about the object: clears `busy`, then runs fn(object, args...).
   // Nothing happens when the object or this reconciler is gone.

@@ -264,35 +264,6 @@ bool Reconciler::BeginPartition(Object* object, const DdlStep& step) {
   return true;
 }
 
-// Partitions of the target are its owner's: rows wait until he has made theirs.
-void Reconciler::AwaitPartition(Object* object, PartitionId partition) {
-  if (!object->awaited_partitions.insert(partition).second) return;
-  std::string name = std::to_string(partition);
-  if (object->want) {
-    const auto want = object->want->partitions.find(partition);
-    if (want != object->want->partitions.end()) name = want->second.name;
-  }
-  const Error error =
-      RetryError(Format("{} has no partition {} on the target, and rows wait for it: make it there "
-                        "(ignore_partition leaves that to you)",
-                        ToString(object->record->name), name));
-  host_->SetTrouble(Format("partition {}", object->id), &error);
-  Poll(object);
-}
-
-void Reconciler::SettleAwaited(Object* object) {
-  const size_t left = std::erase_if(object->awaited_partitions, [&](PartitionId partition) {
-    const auto made = object->record->partitions.find(partition);
-    return (made != object->record->partitions.end() && made->second != 0) ||
-           object->dropped_partitions.contains(partition);
-  });
-  if (left == 0) return;
-  if (object->awaited_partitions.empty()) {
-    host_->SetTrouble(Format("partition {}", object->id), nullptr);
-  }
-  host_->ResumeChannels();
-}
-
 void Reconciler::Poll(Object* object) {
   if (object->polling) return;
   object->polling = true;

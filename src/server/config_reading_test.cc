@@ -295,6 +295,13 @@ TEST_F(ConfigReadingTest, CheckTellsEveryMistakeAndItsExitCode) {
     EXPECT_THAT(err.str(), HasSubstr(words));
   }
   err.str("");
+  const std::string store =
+      Write("store.yaml",
+            "metaStoreConfig: {storeType: mysql, mysqlSourceUrl: 'root:sesame@udp(h:1)/cdc'}\n");
+  EXPECT_EQ(CheckConfig(store, false, {}, out, err), 2);
+  EXPECT_THAT(err.str(), HasSubstr("metaStoreConfig.mysqlSourceUrl has an unknown network"));
+  EXPECT_THAT(err.str(), Not(HasSubstr("sesame")));
+  err.str("");
   EXPECT_EQ(CheckConfig("/nowhere/cdc.yaml", false, {}, out, err), 2);
   EXPECT_THAT(err.str(), HasSubstr("/nowhere/cdc.yaml"));
 }

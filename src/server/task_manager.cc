@@ -127,6 +127,7 @@ Status TaskManager::StartTask(Task* task, const std::string& why) {
   LogInfo("task {} started", id);
   std::lock_guard lock(mutex_);
   task->engine = engine;
+  task->pause_unstored = false;
   task->state = TaskState::kRunning;
   task->reason.clear();
   task->failed = false;
@@ -184,11 +185,15 @@ Status TaskManager::Pause(const std::string& id) {
   if (stopping_) return ServerIsStopping();
   Task* const task = Find(id);
   if (task == nullptr) return TaskNotFound(id);
-  if (task->state == TaskState::kPaused) return TaskHasPaused(id);
-  StopTask(task);
-  SetPaused(task, kManualPause, false);
-  LogInfo("task {} paused", id);
+  // One that the store has not heard of yet can be asked for again, until it has.
+  if (task->state == TaskState::kPaused && !task->pause_unstored) return TaskHasPaused(id);
+  if (task->state != TaskState::kPaused) {
+    StopTask(task);
+    SetPaused(task, kManualPause, false);
+    LogInfo("task {} paused", id);
+  }
   const Status stored = store_->UpdateState(id, TaskState::kPaused, kManualPause);
+  task->pause_unstored = !stored.ok();
   if (stored.ok()) return stored;
   return stored.error().Prefixed("fail to update the task state, task_id: " + id);
 }

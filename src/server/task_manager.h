@@ -53,6 +53,7 @@ class TaskManager final : public TaskService {
     bool failed = false;
     TargetEngine* engine = nullptr;  // while running
     uint64_t run = 0;                // how often it was started; of `changes_`
+    bool pause_unstored = false;     // after a restart it would run; of `changes_`
     uint64_t order = 0;
     // When it was stopped.
     Timestamp safe_ts = 0;

@@ -65,8 +65,9 @@ Decoded<Operation> DecodeOperations(const std::string& topic,
 }
 
 // What a reader on the executor and the log's thread share. The log's thread reads on while the
-// executor works, until enough lies ready; the executor takes all of it at once. To wake up a
-// thread costs as much as to read 100 KiB, so neither waits for the other without need.
+// executor works, in reads of half of what is wanted, until all of that lies ready; the executor
+// takes it at once. To wake up a thread costs as much as to read 200 KiB, so neither waits for the
+// other without need.
 template <typename T>
 class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
  public:
@@ -75,7 +76,7 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
   ReadAhead(std::string channel, Decode decode, std::unique_ptr<RawTail> tail)
       : channel_(std::move(channel)), decode_(decode), tail_(std::move(tail)) {}
 
-  // All that lies ready, half of `max_bytes` and one read at most. If there is nothing, `arrived`
+  // All that lies ready, one and a half times `max_bytes` at most. If there is nothing, `arrived`
   // is called on the log's thread when it is worth asking again.
   std::optional<Decoded<T>> Take(size_t max_bytes, std::function<void()> arrived) {
     const std::lock_guard lock(mutex_);
@@ -98,9 +99,9 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
  private:
   void ReadMore() {
     if (reading_ || !tail_) return;
-    if (ready_ && (ready_->error || ready_->bytes >= max_bytes_ / 2)) return;
+    if (ready_ && (ready_->error || ready_->bytes >= max_bytes_)) return;
     reading_ = true;
-    tail_->Read(max_bytes_,
+    tail_->Read(max_bytes_ / 2,
                 [self = this->shared_from_this()](Result<std::vector<RawEntry>> entries) {
                   self->Arrive(self->decode_(self->channel_, std::move(entries)));
                 });

@@ -34,7 +34,10 @@ struct FakeLog final : RawLog {
   struct Tail final : RawTail {
     explicit Tail(FakeLog* log) : log(log) {}
     ~Tail() override { ++log->closed; }
-    void Read(size_t, Done done) override { log->read = std::move(done); }
+    void Read(size_t max_bytes, Done done) override {
+      log->asked = max_bytes;
+      log->read = std::move(done);
+    }
     FakeLog* log;
   };
   std::unique_ptr<RawTail> Open(const std::string& topic, LogPosition) override {
@@ -50,6 +53,7 @@ struct FakeLog final : RawLog {
 
   std::vector<std::string> opened;
   RawTail::Done read;
+  size_t asked = 0;  // bytes of it
   LatestDone latest;
   int closed = 0;
 };
@@ -171,8 +175,9 @@ TEST_F(LogSourceTest, WhatLiesReadyIsBounded) {
     unknown.Bytes(15, std::string(200, 'x'));
     log_->Answer(std::vector<RawEntry>{Entry(id, EncodeTimeTick(id).Join() + unknown.Take())});
   }
-  EXPECT_GT(reads, 1);
-  EXPECT_LE(reads, 3);
+  EXPECT_EQ(log_->asked, 500u);
+  EXPECT_GE(reads, 4);  // of a little more than 200 bytes each, until 1,000 are there
+  EXPECT_LE(reads, 5);
 }
 
 TEST_F(LogSourceTest, AnErrorComesAfterWhatWasReadBeforeItAndReadingWaits) {

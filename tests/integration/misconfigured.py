@@ -291,7 +291,7 @@ ON_API = [
         "target.is_source",
         "the source itself",
         _source_as_target,
-        "was not made by this task",
+        "the target is the source itself",
     ),
     _requested(
         "missing",

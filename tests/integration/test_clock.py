@@ -56,9 +56,13 @@ def test_clock_set(scenario: Scenario, clock: Path, etcd: Gate, hours: int) -> N
     scenario.cdc.restart(hard=True)
     seeded.upsert(keys[10:20])
     scenario.assert_equal(seeded)
-    etcd.set(Fault("cut"))
-    scenario.running.wait_health("warning")
-    etcd.set(NONE)
+    if hours < 0:
+        # gRPC ends its waits by the kernel's clock, too, which lags behind the one shown by this
+        # hour here (a clock that is really set takes both along): it would wait for all of it
+        # before it connects again, unless something else wakes it.
+        etcd.set(Fault("cut"))
+        scenario.running.wait_health("warning")
+        etcd.set(NONE)
     later = scenario.seed("later")
     later.insert(5)
     scenario.assert_equal(seeded, later)

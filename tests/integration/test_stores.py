@@ -248,3 +248,28 @@ def test_secrets_are_encrypted_once_there_is_a_key(
     assert "MILVUS_CDC_SECRET_KEY" in said, said
     whole = server.process.log.read_text()
     assert SECRET not in whole and "right passphrase" not in whole and PASSWORD not in whole
+
+
+@on("replicate")
+def test_pause_that_the_store_has_not_heard_of(
+    scenario: Scenario, server: CdcServer, database: Database
+) -> None:
+    task = _create(server, scenario)
+    database.server.kill()
+    with pytest.raises(CdcError, match="fail to update the task state"):
+        task.pause()
+    assert task.get()["state"] == "Paused"
+    database.server.start()
+
+    def heard() -> bool:
+        try:
+            task.pause()
+        except CdcError as error:
+            raise AssertionError(error.message) from error
+        return True
+
+    until("the store takes the pause", heard, 60)
+    with pytest.raises(CdcError, match="the task has paused"):
+        task.pause()
+    server.restart(hard=True)
+    assert task.get()["state"] == "Paused"

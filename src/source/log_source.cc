@@ -1,5 +1,6 @@
 #include "source/log_source.h"
 
+#include <algorithm>
 #include <iterator>
 #include <mutex>
 #include <optional>
@@ -101,7 +102,7 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
     if (reading_ || !tail_) return;
     if (ready_ && (ready_->error || ready_->bytes >= max_bytes_)) return;
     reading_ = true;
-    tail_->Read(max_bytes_ / 2,
+    tail_->Read(std::max<size_t>(max_bytes_ / 2, 1),
                 [self = this->shared_from_this()](Result<std::vector<RawEntry>> entries) {
                   self->Arrive(self->decode_(self->channel_, std::move(entries)));
                 });

@@ -180,6 +180,13 @@ TEST_F(LogSourceTest, WhatLiesReadyIsBounded) {
   EXPECT_LE(reads, 5);
 }
 
+TEST_F(LogSourceTest, WhoWantsOneByteGetsAMessage) {
+  const auto reader = Open();
+  reader->Read(1, [](Result<std::vector<Change>>) {});
+  executor_.RunAll();
+  EXPECT_EQ(log_->asked, 1u);
+}
+
 TEST_F(LogSourceTest, AnErrorComesAfterWhatWasReadBeforeItAndReadingWaits) {
   const auto reader = Open();
   Read(reader.get());

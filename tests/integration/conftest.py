@@ -33,12 +33,12 @@ def _base_port() -> int:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remembers the outcome for the fixtures, and shows the server's log with a failure."""
+    """Remembers the outcome for the fixtures, and shows what the servers say with a failure."""
     report = yield
     setattr(item, f"_{report.when}", report)
     scenario = getattr(item, "funcargs", {}).get("scenario")
     if report.failed and isinstance(scenario, Scenario):
-        report.sections.append(("log of milvus-cdc", scenario.log_since_start()))
+        report.sections += scenario.what_the_servers_say()
     return report
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from pymilvus import MilvusException, db, utility
 
-from lab.cdc_server import CdcServer, Task
+from lab.cdc_server import CdcError, CdcServer, ServerDied, Task
 from lab.client import Client, ServerError
 from lab.comparer import Place, compare_objects, compare_rows
 from lab.seeder import Seeded
@@ -43,6 +44,7 @@ class Scenario:
         self._tasks: list[Task] = []
         self._databases: list[str] = []
         self._log_offset = stack.cdc.process.log_size()
+        self._target_log_offset = target.server.process.log_size()
 
     # --- names, databases, tasks --------------------------------------------------------------
 
@@ -185,6 +187,19 @@ class Scenario:
 
     def log_since_start(self) -> str:
         return self.cdc.process.tail(60, self._log_offset)
+
+    def what_the_servers_say(self) -> list[tuple[str, str]]:
+        """Title and text of all that may tell why a test failed."""
+        try:
+            task = json.dumps(self.task.get() if self.task else None)
+        except (CdcError, ServerDied, OSError, ValueError) as error:
+            task = str(error)
+        warnings = self.target.server.process.tail(30, self._target_log_offset)
+        return [
+            ("log of milvus-cdc", self.log_since_start()),
+            ("the task", task),
+            ("log of the target", "\n".join(line[:400] for line in warnings.splitlines())),
+        ]
 
     def _drop_all(self, client: Client) -> None:
         with contextlib.suppress(MilvusException, ServerError):

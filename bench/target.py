@@ -18,7 +18,7 @@ from lab.process import end_all_on_signals
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build" / "release" / "target_bench"
 # Rows in all, bytes of a message.
-SIZES = {"64 KiB": (300_000, 65_536), "4 KiB": (300_000, 4_096), "single rows": (300_000, 600)}
+SIZES = {"64 KiB": (600_000, 65_536), "4 KiB": (400_000, 4_096), "single rows": (300_000, 600)}
 RATE_SECONDS = 15
 
 

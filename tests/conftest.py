@@ -2,10 +2,11 @@
 
 Every test that has a source runs on RocksMQ, on Kafka and on Pulsar: all of them with --full, which
 ./x calls for one log after the other (three brokers at once are too much for a small machine), and
-without it on RocksMQ those that are not slow, on the brokers those marked `core`. `core` is the
-main job: create, drop, rename, rows of every kind of insert, delete and upsert, partitions,
-indexes, load, flush, databases, aliases, restart of everything with kill -9; one test of each, in
-one mode for each broker: the source's log and the target's mode never meet in the pipeline.
+without it on RocksMQ those that are not slow, on the brokers and into milvus-lite those marked
+`core`. `core` is the main job: create, drop, rename, rows of every kind of insert, delete and
+upsert, partitions, indexes, load, flush, databases, aliases, restart of everything with kill -9;
+one test of each, in one mode for each broker: the source's log and the target's mode never meet in
+the pipeline.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SETS = {
 }
 # A worker takes a group as a whole and the groups in this order, so that no long one is left for
 # the end (./x gives --no-loadscope-reorder, or they would go by the number of their tests).
-LONGEST = ("chaos", "second", "third", "brokers", "own")
+LONGEST = ("replicate", "api", "own", "chaos", "api_second", "replicate_second", "lite", "formats")
 
 
 CORE_MODE = {"kafka": "api", "pulsar": "replicate"}
@@ -60,9 +61,9 @@ def _value(item: pytest.Item, name: str) -> str:
 def _in_first_tier(item: pytest.Item) -> bool:
     if "slow" in item.keywords:
         return False
-    if _value(item, "log") == "rocksmq" or item.get_closest_marker("logs"):
-        return True
     mode = _value(item, "target")
+    if _value(item, "log") == "rocksmq" or item.get_closest_marker("logs"):
+        return mode != "lite" or "core" in item.keywords
     return "core" in item.keywords and mode in ("", CORE_MODE[_value(item, "log")])
 
 
@@ -88,7 +89,8 @@ def _rank(item: pytest.Item) -> int:
     groups = _groups(item)
     if "slow" in item.keywords and "own" in groups:  # ten minutes, most of them idle
         return -1
-    return next((i for i, name in enumerate(LONGEST) if name in groups), len(LONGEST))
+    name = "_".join(sorted(groups - set(LOGS)))
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -76,14 +76,14 @@ void TaskManager::StartLoaded(const StoredTask& stored, std::string target) {
     transitions_.Load(id, RunState::kRunning);
   }
   if (stored.spec.disable_auto_start) {
-    SetPaused(task, kNoAutoStart, false);
+    SetPaused(task, {kNoAutoStart, false});
     (void)store_->UpdateState(id, TaskState::kPaused, kNoAutoStart);
     return;
   }
   const Status started = StartTask(task, "the server started");
   if (started.ok()) return;
   LogError("task {} does not start: {}", id, started.error().message);
-  SetPaused(task, "fail to start task, err: " + started.error().message, true);
+  SetPaused(task, {"fail to start task, err: " + started.error().message, true});
 }
 
 // ---- running ----------------------------------------------------------------------------------
@@ -136,9 +136,12 @@ Status TaskManager::StartTask(Task* task, const std::string& why) {
 }
 
 // With `changes_` held.
-void TaskManager::StopTask(Task* task) {
+void TaskManager::StopTask(Task* task, const std::optional<Ending>& ending) {
   TargetEngine* const engine = task->engine;
-  if (engine == nullptr) return;
+  if (engine == nullptr) {
+    if (ending) SetPaused(task, *ending);
+    return;
+  }
   const std::string& id = task->spec.id;
   const TargetEngine::Snapshot last = engine->StatusOf({id}, false);
   engine->StopTask(id);
@@ -150,17 +153,22 @@ void TaskManager::StopTask(Task* task) {
       task->safe_ts = at->second.safe_ts;
       task->target_ts = at->second.target_ts;
     }
+    if (ending) SetPausedLocked(task, *ending);
   }
   if (engine->empty()) engines_.erase(task->target);
 }
 
-void TaskManager::SetPaused(Task* task, const std::string& reason, bool failed) {
+void TaskManager::SetPaused(Task* task, const Ending& ending) {
   std::lock_guard lock(mutex_);
+  SetPausedLocked(task, ending);
+}
+
+void TaskManager::SetPausedLocked(Task* task, const Ending& ending) {
   task->state = TaskState::kPaused;
-  task->reason = reason;
-  task->failed = failed;
-  transitions_.Record(task->spec.id, failed ? RunState::kFailed : RunState::kPaused, reason,
-                      clock_.WallMillis());
+  task->reason = ending.reason;
+  task->failed = ending.failed;
+  transitions_.Record(task->spec.id, ending.failed ? RunState::kFailed : RunState::kPaused,
+                      ending.reason, clock_.WallMillis());
 }
 
 void TaskManager::OnFailed(const std::string& id, uint64_t run, const Error& error) {
@@ -174,10 +182,18 @@ void TaskManager::OnFailed(const std::string& id, uint64_t run, const Error& err
 void TaskManager::StopFailed(Task* task, const std::string& reason) {
   const std::string& id = task->spec.id;
   LogError("task {} failed: {}", id, reason);
-  StopTask(task);
-  SetPaused(task, reason, true);
+  StopTask(task, Ending{reason, true});
   const Status stored = store_->UpdateState(id, TaskState::kPaused, reason);
   if (!stored.ok()) LogError("task {}: state not stored: {}", id, stored.error().message);
+}
+
+// With `changes_` held.
+Result<bool> TaskManager::RunsOn(Task* task) {
+  if (task->state != TaskState::kRunning) return false;
+  CDC_ASSIGN_OR_RETURN(const TaskStatus now, Get(task->spec.id));
+  if (RunsWell(now)) return true;
+  StopFailed(task, now.health_reason);
+  return false;
 }
 
 Status TaskManager::Pause(const std::string& id) {
@@ -188,8 +204,7 @@ Status TaskManager::Pause(const std::string& id) {
   // One that the store has not heard of yet can be asked for again, until it has.
   if (task->state == TaskState::kPaused && !task->pause_unstored) return TaskHasPaused(id);
   if (task->state != TaskState::kPaused) {
-    StopTask(task);
-    SetPaused(task, kManualPause, false);
+    StopTask(task, Ending{kManualPause, false});
     LogInfo("task {} paused", id);
   }
   const Status stored = store_->UpdateState(id, TaskState::kPaused, kManualPause);
@@ -222,11 +237,8 @@ Status TaskManager::Resume(const std::string& id, bool accept_source) {
   if (stopping_) return ServerIsStopping();
   Task* const task = Find(id);
   if (task == nullptr) return TaskNotFound(id);
-  if (task->state == TaskState::kRunning) {
-    CDC_ASSIGN_OR_RETURN(const TaskStatus now, Get(id));
-    if (RunsWell(now)) return TaskHasRunning(id);
-    StopFailed(task, now.health_reason);
-  }
+  CDC_ASSIGN_OR_RETURN(const bool runs, RunsOn(task));
+  if (runs) return TaskHasRunning(id);
   if (accept_source) {
     ProgressWrite write;
     write.task = id;
@@ -240,7 +252,7 @@ Status TaskManager::Resume(const std::string& id, bool accept_source) {
     started = StartTask(task, "resumed");
   }
   if (started.ok()) return OkStatus();
-  SetPaused(task, started.error().message, true);
+  SetPaused(task, {started.error().message, true});
   (void)store_->UpdateState(id, TaskState::kPaused, started.error().message);
   return started.error().Prefixed("fail to start the task, task_id: " + id);
 }
@@ -287,7 +299,8 @@ Status TaskManager::Rewind(const std::string& id, int64_t to_ms) {
   if (stopping_) return ServerIsStopping();
   Task* const task = Find(id);
   if (task == nullptr) return TaskNotFound(id);
-  if (task->state == TaskState::kRunning) {
+  CDC_ASSIGN_OR_RETURN(const bool runs, RunsOn(task));
+  if (runs) {
     return FatalError("the task is running; pause it before it is set back, task_id: " + id,
                       ErrorKind::kConflict);
   }
@@ -303,12 +316,13 @@ Status TaskManager::Delete(const std::string& id) {
   if (stopping_) return ServerIsStopping();
   Task* const task = Find(id);
   if (task == nullptr) return TaskNotFound(id);
-  StopTask(task);
+  StopTask(task, std::nullopt);
   const Status deleted = store_->DeleteTask(id);
   // Not found: an earlier attempt was answered with an error and made all the same.
   if (!deleted.ok() && deleted.error().kind != ErrorKind::kNotFound) {
     const Error error = deleted.error().Prefixed("fail to delete the task meta, task_id: " + id);
-    if (task->state == TaskState::kRunning) SetPaused(task, error.message, true);  // it was stopped
+    if (task->state == TaskState::kRunning)
+      SetPaused(task, {error.message, true});  // it was stopped
     return error;
   }
   std::lock_guard lock(mutex_);
@@ -330,7 +344,7 @@ void TaskManager::Stop() {
       if (task.engine != nullptr) running.push_back(&task);
     }
   }
-  for (Task* task : running) StopTask(task);
+  for (Task* task : running) StopTask(task, std::nullopt);
 }
 
 }  // namespace cdc

@@ -59,6 +59,11 @@ class TaskManager final : public TaskService {
     Timestamp safe_ts = 0;
     Timestamp target_ts = 0;
   };
+  // Why a task does not run.
+  struct Ending {
+    std::string reason;
+    bool failed = false;  // it needs a person
+  };
   // A task that could be created: nothing of it is stored yet.
   struct Prepared {
     TaskSpec spec;
@@ -76,12 +81,15 @@ class TaskManager final : public TaskService {
   void StartLoaded(const StoredTask& stored, std::string target);
   Result<TargetEngine*> EngineFor(const Task& task);
   Status StartTask(Task* task, const std::string& why);
-  void StopTask(Task* task);
+  // With `ending` it is paused in the same step: nobody sees it running without an engine.
+  void StopTask(Task* task, const std::optional<Ending>& ending);
   // What an earlier run than the `run`th tells is too late.
   void OnFailed(const std::string& id, uint64_t run, const Error& error);
   void StopFailed(Task* task, const std::string& reason);
-  // `failed`: it needs a person.
-  void SetPaused(Task* task, const std::string& reason, bool failed);
+  // Whether it runs well; one that says it failed is stopped, if that was still to be done.
+  Result<bool> RunsOn(Task* task);
+  void SetPaused(Task* task, const Ending& ending);
+  void SetPausedLocked(Task* task, const Ending& ending);
   bool Exists(const std::string& id) const;
   // Null: there is none. The pointer holds as long as `changes_`.
   Task* Find(const std::string& id);

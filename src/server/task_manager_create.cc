@@ -127,7 +127,7 @@ Result<CreatedTask> TaskManager::Create(TaskSpec spec) {
     if (!removed.ok() && removed.error().kind != ErrorKind::kNotFound) {
       // It is stored and would run after the next start: better listed than forgotten.
       LogError("task {} is stored but does not start: {}", id, removed.error().message);
-      SetPaused(task, "fail to start task, err: " + started.error().message, true);
+      SetPaused(task, {"fail to start task, err: " + started.error().message, true});
       return started.error();
     }
     std::lock_guard lock(mutex_);

@@ -27,6 +27,7 @@ class Topic:
         self.folder = folder
         self.name = f"log{next(_numbers)}"
         self.sent: list[Sent] = []
+        self._checks: list[LogCheck] = []
         self.producer = Producer(
             {
                 "bootstrap.servers": broker.address,
@@ -45,18 +46,24 @@ class Topic:
             self.producer.produce(self.name, payload, partition=0, headers=dict(headers))
             self.sent.append(Sent.of(number, payload))
             self.producer.poll(0)
-        assert self.producer.flush(30) == 0
+        assert self.producer.flush(90) == 0
         return self.sent[-count:]
 
     def check(self, *arguments: str) -> LogCheck:
         output = self.folder / f"check{next(_numbers)}.log"
         where = ["--kafka", self.broker.address, "--topic", self.name]
-        return LogCheck(output, [*where, *arguments])
+        check = LogCheck(output, [*where, *arguments])
+        self._checks.append(check)
+        return check
 
     def read(self, place: str, count: int) -> list[Sent]:
         check = self.check("--from", place, "--count", str(count))
         assert check.wait_end() == 0, check.text()
         return plain(check.entries())
+
+    def close(self) -> None:
+        for check in self._checks:
+            check.process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +75,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory, spare_ports: int) -> Iterat
 
 
 @pytest.fixture
-def topic(broker: Kafka, tmp_path: Path) -> Topic:
+def topic(broker: Kafka, tmp_path: Path) -> Iterator[Topic]:
     if not broker.process.running:  # a test before may have left it dead
         broker.start()
-    return Topic(broker, tmp_path)
+    topic = Topic(broker, tmp_path)
+    yield topic
+    topic.close()
 
 
 def test_reads_in_order_from_every_place(topic: Topic) -> None:

@@ -37,6 +37,7 @@ class Topic:
         self.folder = folder
         self.name = f"log{next(_numbers)}"
         self.sent: list[Sent] = []
+        self._checks: list[LogCheck] = []
         self.client = pulsar.Client(
             f"pulsar://{broker.address}",
             authentication=pulsar.AuthenticationToken(token("lab")),
@@ -80,7 +81,9 @@ class Topic:
         if "--pulsar" not in arguments:
             where += ["--pulsar", self.broker.address]
         topic = ["--topic", self.name, "--patience", "2"]
-        return LogCheck(output, [*where, *security, *topic, *arguments])
+        check = LogCheck(output, [*where, *security, *topic, *arguments])
+        self._checks.append(check)
+        return check
 
     def read(self, place: str, count: int) -> list[Sent]:
         check = self.check("--from", place, "--count", str(count))
@@ -88,6 +91,8 @@ class Topic:
         return plain(check.entries())
 
     def close(self) -> None:
+        for check in self._checks:
+            check.process.kill()
         self.client.close()
 
 

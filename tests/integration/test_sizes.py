@@ -87,9 +87,14 @@ def _frozen(stack: Stack, target: Target, seconds: float) -> None:
 
 
 @pytest.mark.xdist_group("own")
-@pytest.mark.parametrize("mode", ["replicate", "api"])
 @pytest.mark.parametrize(
-    "seconds", [0, pytest.param(600, marks=pytest.mark.slow)], ids=["at_once", "ten_minutes"]
+    ("seconds", "mode"),
+    [
+        pytest.param(0, "api", id="at_once-api"),
+        pytest.param(0, "replicate", id="at_once-replicate", marks=pytest.mark.slow),
+        pytest.param(600, "api", id="ten_minutes-api", marks=pytest.mark.slow),
+        pytest.param(600, "replicate", id="ten_minutes-replicate", marks=pytest.mark.slow),
+    ],
 )
 def test_frozen_target_under_load(second_ports: int, log: str, mode: str, seconds: int) -> None:
     """Memory stays within the quota, reading pauses, and then everything drains."""

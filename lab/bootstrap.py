@@ -155,6 +155,27 @@ def install_broker_clients() -> None:
     stamp.write_text(wanted)
 
 
+def get_promtool() -> None:
+    """Debian's, without installing the package: that would start a server on the user's machine."""
+    tool = places.promtool()
+    if tool.is_file():
+        return
+    _say("promtool (19 MB)")
+    with tempfile.TemporaryDirectory() as folder:
+        download = ["apt-get", "download", "-qq", "prometheus"]
+        if subprocess.run(download, cwd=folder, capture_output=True).returncode != 0:
+            root = [] if os.geteuid() == 0 else ["sudo"]  # the lists may be old, or not there
+            subprocess.run([*root, "apt-get", "update", "-qq"], check=True)
+            subprocess.run(download, cwd=folder, check=True)
+        (package,) = Path(folder).glob("prometheus_*.deb")
+        unpacked = Path(folder) / "unpacked"
+        subprocess.run(["dpkg-deb", "-x", str(package), str(unpacked)], check=True)
+        tool.parent.mkdir(parents=True, exist_ok=True)
+        part = tool.with_suffix(".part")
+        shutil.copy(unpacked / tool.relative_to(places.CACHE / "prometheus"), part)
+        os.replace(part, tool)
+
+
 def _all_jars() -> None:
     """One after the other: two runs of Maven would write into one repository."""
     for broker in ("pulsar", "kafka"):
@@ -171,10 +192,11 @@ def _python_environments(brokers: bool) -> None:
 
 def main(arguments: list[str]) -> None:
     brokers = arguments == ["brokers"]
-    with ThreadPoolExecutor(3) as pool:  # the network, lzma and pip side by side
+    with ThreadPoolExecutor() as pool:  # the network, lzma and pip side by side
         jobs = [pool.submit(_python_environments, brokers)]
         if brokers:
             jobs.append(pool.submit(_all_jars))
+            jobs.append(pool.submit(get_promtool))
         jobs.append(pool.submit(unpack_milvus))
         for job in jobs:
             job.result()

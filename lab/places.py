@@ -38,6 +38,11 @@ def libpulsar() -> Path:
     return CACHE / f"libpulsar-{pins()['libpulsar']['version']}" / "libpulsar.so"
 
 
+def promtool() -> Path:
+    """Prometheus' own check of rules, expressions and metrics; of Debian's package."""
+    return CACHE / "prometheus" / "usr" / "bin" / "promtool"
+
+
 def cdc_binary() -> Path:
     """The server under test; MILVUS_CDC_BINARY names another build, e.g. a sanitizer's."""
     override = os.environ.get("MILVUS_CDC_BINARY")

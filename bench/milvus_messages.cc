@@ -46,18 +46,18 @@ MilvusMessages::MilvusMessages(std::string channel, int64_t begin_ms, size_t byt
     const uint64_t value = random_();
     floats_.replace(i, 8, reinterpret_cast<const char*>(&value), 8);
   }
-  put_(Tick());  // there is a log to read
+  Tick();  // there is a log to read
 }
 
 Timestamp MilvusMessages::Write(size_t rows, const std::function<void(int64_t ms)>& before_each) {
   for (size_t written = 0; written < rows; written += rows_) {
     ms_ = static_cast<int64_t>(messages_ * 1000 / per_second_);
     if (before_each) before_each(begin_ms_ + ms_);
-    if (ms_ >= next_tick_ms_) put_(Tick());
+    if (ms_ >= next_tick_ms_) Tick();
     put_(Insert());
   }
   ++ms_;
-  put_(Tick());
+  Tick();
   return ComposeTimestamp(begin_ms_ + ms_);
 }
 
@@ -76,9 +76,11 @@ std::string MilvusMessages::Base(uint64_t type, Timestamp ts) const {
   return Nested(1, out.Take());
 }
 
-std::string MilvusMessages::Tick() {
+void MilvusMessages::Tick() {
   next_tick_ms_ = ms_ + kTickMillis;
-  return Base(1200, ComposeTimestamp(begin_ms_ + ms_));
+  const Timestamp ts = ComposeTimestamp(begin_ms_ + ms_);
+  put_(Base(1200, ts));
+  ticked_ = ts;
 }
 
 std::string MilvusMessages::Insert() {

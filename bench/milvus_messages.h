@@ -2,6 +2,7 @@
 // 200 ms of the source's time.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <random>
 #include <string>
@@ -36,9 +37,11 @@ class MilvusMessages {
   // The same, each message in its time: blocks until the last one is written.
   Timestamp WriteInRealTime(size_t rows);
   size_t rows_per_message() const { return rows_; }
+  // The newest tick in the log. Any thread.
+  Timestamp ticked() const { return ticked_; }
 
  private:
-  std::string Tick();
+  void Tick();
   std::string Insert();
   std::string Base(uint64_t type, Timestamp ts) const;
 
@@ -52,6 +55,7 @@ class MilvusMessages {
   size_t messages_ = 0;
   int64_t ms_ = 0;
   int64_t next_tick_ms_ = 0;
+  std::atomic<Timestamp> ticked_ = 0;
 };
 
 }  // namespace cdc::bench

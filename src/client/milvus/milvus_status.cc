@@ -93,6 +93,9 @@ constexpr TextRow kTexts[] = {
     {"key not found[key=", kRetry, ErrorKind::kOther, Effect::kNone},
     // ReplicateMessage of rows stamped more than 2 s ahead of the target's clock: passes by itself.
     {"failRemainRequest", kRetry, ErrorKind::kOther, Effect::kNone},
+    // The proxy forgot the collection between two looks at its own cache (2.3, GetPartitions; an alias
+    // dropped or a load at that moment). One that is really gone is code 100 at the next call.
+    {"can't find collection name", kRetry, ErrorKind::kOther, Effect::kNone},
     {"please release it first", kRetry, ErrorKind::kOther, Effect::kNone},
     {"call release() first", kRetry, ErrorKind::kOther, Effect::kNone},
     {"must drop all collections before drop database", kRetry, ErrorKind::kOther, Effect::kNone},

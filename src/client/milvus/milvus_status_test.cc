@@ -93,6 +93,7 @@ const std::vector<MilvusCase> kMilvusCases = {
     {65535, 1, "key not found[key=by-dev/meta/root-coord/collection/4706]", kRetry, kOther, kOther},
     {65535, 1, "getSegmentID failed: SegmentIDAllocator failRemainRequest unexpected error", kRetry,
      kOther, kOther},
+    {65535, 1, "can't find collection name default:churn_0", kRetry, kOther, kOther},
     {65535, 1, "invalid dimension: 0. should be in range 1 ~ 32768", kFatal, kOther, kOther},
     // milvus-lite 3.2.2.
     {100, 4, "collection 'none' does not exist", kFatal, kNotFound, kNotFound},

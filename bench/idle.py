@@ -33,14 +33,15 @@ def watch(server: CdcServer, what: str, seconds: int, calls: bool = False) -> No
     print(f"{what}: {share:.2%} of a core, {server.process.memory_mb():.0f} MB{rate}", flush=True)
 
 
-def wait_for(task: Task, collections: int) -> None:
+def wait_for(task: Task, collections: int, ts: int = 0) -> None:
+    """Until it has them and everything up to `ts`, or up to now."""
     until(
         f"{collections} collections",
         lambda: len(task.progress()["collections"]) >= collections,
         600,
         interval=0.5,
     )
-    task.wait_safe(now_ts(), 120)
+    task.wait_safe(ts or now_ts(), 120)
 
 
 def few(stack: Stack, count: int, seconds: int) -> None:
@@ -63,8 +64,9 @@ def restart(server: CdcServer, what: str, all_tasks: list[Task], collections: in
     server.terminate()
     began = time.monotonic()
     server.start()
+    ts = now_ts()
     for task in all_tasks:
-        wait_for(task, collections)
+        wait_for(task, collections, ts)
     print(f"{what}: up to date {time.monotonic() - began:.1f} s after the start")
 
 

@@ -77,13 +77,7 @@ Result<std::unique_ptr<TargetEngine>> TargetEngine::Open(std::string identity, T
 }
 
 TargetEngine::~TargetEngine() {
-  auto fenced = std::make_shared<std::promise<void>>();
-  auto future = fenced->get_future();
-  executor_.RunAndWait([&] {
-    replications_.clear();
-    lanes_->WriteExactFences([fenced] { fenced->set_value(); });
-  });
-  future.wait_for(std::chrono::seconds(1));
+  if (!closed_) Close().wait_for(std::chrono::seconds(1));
   executor_.RunAndWait([&] {
     lanes_.reset();
     governor_.reset();
@@ -140,7 +134,18 @@ void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
   });
 }
 
-void TargetEngine::StopTask(const std::string& task) {
+std::future<void> TargetEngine::Close() {
+  closed_ = true;
+  auto fenced = std::make_shared<std::promise<void>>();
+  auto future = fenced->get_future();
+  executor_.RunAndWait([&] {
+    replications_.clear();
+    lanes_->WriteExactFences([fenced] { fenced->set_value(); });
+  });
+  return future;
+}
+
+std::future<void> TargetEngine::StopTask(const std::string& task) {
   auto stopped = std::make_shared<std::promise<void>>();
   auto future = stopped->get_future();
   executor_.RunAndWait([&] {
@@ -151,8 +156,10 @@ void TargetEngine::StopTask(const std::string& task) {
     }
     it->second->Stop([stopped] { stopped->set_value(); });
   });
-  // The store may be out of order: the checkpoint in it is then older, which is always safe.
-  future.wait_for(std::chrono::seconds(4));
+  return future;
+}
+
+void TargetEngine::Forget(const std::string& task) {
   executor_.RunAndWait([&] {
     if (replications_.erase(task) > 0) --tasks_;
   });

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -34,15 +35,20 @@ class TargetEngine {
                                                     const TargetAddress& address,
                                                     EngineOptions options, SourceRuntime* source,
                                                     Store* store);
-  // All tasks must have been stopped.
+  // Closes it first, if nobody has.
   ~TargetEngine();
   TargetEngine(const TargetEngine&) = delete;
   TargetEngine& operator=(const TargetEngine&) = delete;
 
   // `on_failed` runs on the engine's thread.
   void StartTask(const TaskSpec& spec, TaskProgress progress, std::function<void(Error)> on_failed);
-  // Waits for what is in flight and for the final checkpoint, a few seconds at most.
-  void StopTask(const std::string& task);
+  // Ends it: what is in flight, then its last checkpoint. Ready when that is stored, which a store
+  // that is out of order may put off for ever; Forget() has to follow in any case.
+  std::future<void> StopTask(const std::string& task);
+  void Forget(const std::string& task);
+  // Stores how far the target's clock was used, so that the next start need not wait for it to
+  // pass; ready when that is done. Once, after all tasks are forgotten.
+  std::future<void> Close();
   struct Snapshot {
     std::map<std::string, ReplicationStatus> tasks;  // those asked for that run
     // Of all its tasks.
@@ -73,6 +79,7 @@ class TargetEngine {
   std::unique_ptr<ReadGovernor> governor_;
   std::map<std::string, std::unique_ptr<Replication>> replications_;  // on the executor
   std::atomic<int> tasks_{0};
+  bool closed_ = false;  // the owner's
 };
 
 }  // namespace cdc

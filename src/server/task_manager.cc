@@ -13,6 +13,9 @@ namespace {
 
 constexpr char kManualPause[] = "manually pause through http interface";
 constexpr Duration kLogTimeout = std::chrono::seconds(10);
+// Together less than what the whole server has to stop in (shell.cc).
+constexpr Duration kStopWait = std::chrono::milliseconds(3500);
+constexpr Duration kCloseWait = std::chrono::milliseconds(500);
 constexpr char kNoAutoStart[] = "the task is disabled auto start";
 
 // Pauses that a person asked for; every other reason is a failure.
@@ -135,27 +138,51 @@ Status TaskManager::StartTask(Task* task, const std::string& why) {
   return OkStatus();
 }
 
-// With `changes_` held.
-void TaskManager::StopTask(Task* task, const std::optional<Ending>& ending) {
-  TargetEngine* const engine = task->engine;
-  if (engine == nullptr) {
-    if (ending) SetPaused(task, *ending);
-    return;
+// With `changes_` held. All at once: they wait for the same peers and for the same store.
+void TaskManager::StopTasks(const std::vector<Task*>& tasks, const std::optional<Ending>& ending) {
+  struct Stopping {
+    Task* task;
+    TargetEngine::Snapshot last;
+    std::future<void> stopped;
+  };
+  std::vector<Stopping> all;
+  for (Task* task : tasks) {
+    if (task->engine != nullptr) {
+      const std::string& id = task->spec.id;
+      TargetEngine::Snapshot last = task->engine->StatusOf({id}, false);
+      all.push_back({task, std::move(last), task->engine->StopTask(id)});
+    } else if (ending) {
+      SetPaused(task, *ending);
+    }
   }
-  const std::string& id = task->spec.id;
-  const TargetEngine::Snapshot last = engine->StatusOf({id}, false);
-  engine->StopTask(id);
-  {
+  const TimePoint deadline = clock_.Now() + kStopWait;
+  for (Stopping& one : all) {
+    // The store may be out of order: the checkpoint in it is then older, which is always safe.
+    one.stopped.wait_until(deadline);
+    Task* const task = one.task;
+    TargetEngine* const engine = task->engine;
+    engine->Forget(task->spec.id);
     std::lock_guard lock(mutex_);  // from here on nobody asks the engine about it
     task->engine = nullptr;
-    const auto at = last.tasks.find(id);
-    if (at != last.tasks.end() && at->second.safe_ts != 0) {
+    const auto at = one.last.tasks.find(task->spec.id);
+    if (at != one.last.tasks.end() && at->second.safe_ts != 0) {
       task->safe_ts = at->second.safe_ts;
       task->target_ts = at->second.target_ts;
     }
     if (ending) SetPausedLocked(task, *ending);
   }
-  if (engine->empty()) engines_.erase(task->target);
+  CloseEmptyEngines();
+}
+
+// With `changes_` held.
+void TaskManager::CloseEmptyEngines() {
+  std::vector<std::future<void>> closing;
+  for (const auto& [target, engine] : engines_) {
+    if (engine->empty()) closing.push_back(engine->Close());
+  }
+  const TimePoint deadline = clock_.Now() + kCloseWait;
+  for (const auto& closed : closing) closed.wait_until(deadline);
+  std::erase_if(engines_, [](const auto& entry) { return entry.second->empty(); });
 }
 
 void TaskManager::SetPaused(Task* task, const Ending& ending) {
@@ -344,7 +371,7 @@ void TaskManager::Stop() {
       if (task.engine != nullptr) running.push_back(&task);
     }
   }
-  for (Task* task : running) StopTask(task, std::nullopt);
+  StopTasks(running, std::nullopt);
 }
 
 }  // namespace cdc

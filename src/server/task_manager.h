@@ -82,7 +82,9 @@ class TaskManager final : public TaskService {
   Result<TargetEngine*> EngineFor(const Task& task);
   Status StartTask(Task* task, const std::string& why);
   // With `ending` it is paused in the same step: nobody sees it running without an engine.
-  void StopTask(Task* task, const std::optional<Ending>& ending);
+  void StopTask(Task* task, const std::optional<Ending>& ending) { StopTasks({task}, ending); }
+  void StopTasks(const std::vector<Task*>& tasks, const std::optional<Ending>& ending);
+  void CloseEmptyEngines();
   // What an earlier run than the `run`th tells is too late.
   void OnFailed(const std::string& id, uint64_t run, const Error& error);
   void StopFailed(Task* task, const std::string& reason);

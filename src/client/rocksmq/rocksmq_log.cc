@@ -447,7 +447,8 @@ void RocksmqLog::Wait() {
     waker_.WaitForCommand(last_look_ + options_.spare_poll - clock_.Now());
     return;
   }
-  waker_.WaitForCommandOrWrite(last_look_ + options_.idle_poll - clock_.Now());
+  const Duration poll = waker_.tells() ? options_.told_poll : options_.idle_poll;
+  waker_.WaitForCommandOrWrite(last_look_ + poll - clock_.Now());
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ namespace cdc {
 struct RocksmqOptions {
   Duration active_gap = std::chrono::milliseconds(2);    // least time between two looks
   Duration busy_gap = std::chrono::milliseconds(10);     // ... while it is written all the time
-  Duration idle_poll = std::chrono::milliseconds(20);    // a look without being woken by inotify
+  Duration idle_poll = std::chrono::milliseconds(20);    // where inotify does not work
+  Duration told_poll = std::chrono::milliseconds(200);   // where it does, just in case
   Duration spare_poll = std::chrono::milliseconds(100);  // while nobody waits for anything
   // How long a position ahead of everything the store holds is waited for.
   Duration ahead_grace = std::chrono::seconds(5);

@@ -27,6 +27,7 @@ void RocksmqWaker::Wake() {
 
 void RocksmqWaker::Watch() {
   if (notify_ < 0) return;
+  tells_ = false;
   if (watch_ >= 0) inotify_rm_watch(notify_, watch_);
   watch_ = inotify_add_watch(notify_, path_.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO);
 }
@@ -46,6 +47,7 @@ bool RocksmqWaker::Wait(Duration timeout, bool writes) {
   const timespec limit{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
   ppoll(waiting, both ? 2 : 1, &limit, nullptr);
   if (both && (waiting[1].revents & POLLIN) != 0) {
+    tells_ = true;
     char events[4096];
     while (read(notify_, events, sizeof events) > 0) {
     }

@@ -24,6 +24,8 @@ class RocksmqWaker {
   // Sleeps until Wake() or the timeout; true: Wake(). A negative timeout only looks.
   bool WaitForCommand(Duration timeout);
   void WaitForCommandOrWrite(Duration timeout);
+  // A write was told since Watch(): inotify works here.
+  bool tells() const { return tells_; }
 
  private:
   bool Wait(Duration timeout, bool writes);
@@ -32,6 +34,7 @@ class RocksmqWaker {
   int command_ = -1;  // eventfd
   int notify_ = -1;   // inotify
   int watch_ = -1;
+  bool tells_ = false;
 };
 
 }  // namespace cdc

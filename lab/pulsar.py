@@ -244,6 +244,21 @@ class Pulsar(Broker):
         found = self._topic("GET", topic, "stats")["subscriptions"]
         return {name: bool(its["durable"]) for name, its in found.items()}
 
+    def expire(self, topic: str) -> None:
+        """Does to all readers what a message TTL does to those that are behind: moves them to the
+        end of the topic, without a word and without deleting anything."""
+
+        def expired() -> bool:
+            end = self._end(topic)
+            self._topic("POST", topic, "all_subscription/expireMessages/1")
+            cursors = self._topic("GET", topic, "internalStats")["cursors"]
+            assert cursors, "nobody reads"
+            behind = [its["readPosition"] for its in cursors.values()]
+            assert all(tuple(map(int, at.split(":"))) > end for at in behind), (behind, end)
+            return True
+
+        until(f"readers of {topic} are moved to its end", expired, 30)
+
     def ledgers(self, topic: str) -> list[int]:
         """Those that the topic still has, oldest first; the last one is being written."""
         found = self._topic("GET", topic, "internalStats")["ledgers"]

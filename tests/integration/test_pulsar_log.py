@@ -195,6 +195,44 @@ def test_a_jump_over_deleted_messages_is_an_error(topic: Topic) -> None:
     assert held[0].id in failure.error
 
 
+def _behind(topic: Topic) -> LogCheck:
+    """A frozen reader that has been sent only a few of the messages of the ledger it is in."""
+    check = topic.check("--from", "earliest")
+    topic.send(12, size=1_000_000)  # few of these are sent ahead
+    check.wait_entries(12)
+    check.process.freeze()
+    return check
+
+
+@pytest.mark.parametrize("to", ["same_ledger", "later_ledger"])
+def test_messages_past_their_time_to_live_are_read(topic: Topic, to: str) -> None:
+    """A broker with a message TTL moves readers that are behind past what it calls expired, though
+    it still holds it (Pulsar issue 26504)."""
+    check = _behind(topic)
+    topic.send(LEDGER - 2 - 12 if to == "same_ledger" else 5 * LEDGER, size=1_000_000)
+    topic.broker.expire(topic.name)
+    topic.send(5)
+    check.process.thaw()
+    assert plain(check.wait_entries(len(topic.sent))) == topic.sent
+    assert not check.failures()
+    assert "moves readers that are further back than a message TTL" in check.text()
+    check.process.end()
+
+
+def test_messages_past_their_time_to_live_that_are_deleted_are_an_error(topic: Topic) -> None:
+    check = _behind(topic)
+    topic.send(3 * LEDGER, size=1_000_000)
+    topic.broker.expire(topic.name)
+    topic.broker.truncate(topic.name)
+    held = topic.send(5)
+    check.process.thaw()
+    assert check.wait_end() == 1
+    read = plain(check.entries())
+    assert read == topic.sent[: len(read)]
+    failure = check.wait_failure()
+    assert failure.gone and held[0].id in failure.error
+
+
 def test_goes_on_when_what_it_has_read_is_deleted(topic: Topic) -> None:
     check = topic.check("--from", "earliest", "--verbose")
     topic.send(LEDGER + 3)

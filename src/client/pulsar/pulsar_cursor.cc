@@ -14,6 +14,8 @@ using std::chrono::milliseconds;
 
 constexpr int kRestQueue = 16;        // while little comes, or nothing is known of the sizes
 constexpr uint64_t kMeanWindow = 64;  // messages that tell the size of the next ones
+// For two messages and the one before them; more only costs memory.
+constexpr int kAskQueue = kSmallestQueue + 2;
 constexpr const char* kNotHeld = "the log no longer holds it";
 
 }  // namespace
@@ -29,9 +31,10 @@ PulsarCursor::PulsarCursor(PulsarConnection* connection, const Clock* clock, std
 
 Result<std::vector<RawEntry>> PulsarCursor::Step(size_t max_bytes) {
   std::vector<RawEntry> entries;
-  if (!reader_) CDC_RETURN_IF_ERROR(Open());
   size_t bytes = 0;
   while (bytes < max_bytes) {
+    if (!reader_ && !entries.empty()) break;
+    while (!reader_) CDC_RETURN_IF_ERROR(Open());
     auto message = Take(entries.empty());
     const bool failed = !message.ok();
     // What stops a read in the middle shows again in the next one.
@@ -47,13 +50,10 @@ Result<std::vector<RawEntry>> PulsarCursor::Step(size_t max_bytes) {
     const auto verdict = Judge(**message);
     if (verdict.ok() && *verdict == Verdict::kPassOver) continue;
     const size_t size = (*message)->payload.bytes.size();
-    if (!entries.empty() && (!verdict.ok() || bytes + size > max_bytes)) {
-      pending_ = *std::move(message);
+    if (!verdict.ok() || (!entries.empty() && bytes + size > max_bytes)) {
+      if (reader_) pending_ = *std::move(message);
+      if (entries.empty()) return verdict.error();
       break;
-    }
-    if (!verdict.ok()) {
-      if (verdict.error().IsRetry()) pending_ = *std::move(message);
-      return verdict.error();
     }
     bytes += size;
     Deliver(**message, &entries);
@@ -66,7 +66,7 @@ Status PulsarCursor::Open() {
   const std::optional<LogId> first =
       place_.kind == Kind::kEarliest ? std::nullopt : std::optional<LogId>(place_.id);
   CDC_ASSIGN_OR_RETURN(reader_, connection_->Open(topic_, first, queue_));
-  first_ = first.has_value();
+  first_ = true;
   taken_without_wait_ = 0;
   disconnected_since_ = stalled_since_ = {};
   // Whether this is the end must be known before something new comes, in case that the message of
@@ -78,6 +78,7 @@ Status PulsarCursor::Open() {
 void PulsarCursor::Close() {
   reader_.reset();
   pending_.reset();
+  end_was_fresh_ = false;
 }
 
 Result<std::optional<PulsarMessage>> PulsarCursor::Take(bool wait) {
@@ -86,41 +87,67 @@ Result<std::optional<PulsarMessage>> PulsarCursor::Take(bool wait) {
 }
 
 Result<PulsarCursor::Verdict> PulsarCursor::Judge(const PulsarMessage& message) {
-  if (first_) return JudgeFirst(message);
-  if (place_.kind != Kind::kAfter) return Verdict::kDeliver;
+  if (place_.kind == Kind::kEarliest) return EndIsFresh() ? Verdict::kDeliver : Compare(message);
+  if (first_ && message.id == place_.id) {
+    first_ = false;
+    return place_.kind == Kind::kAt ? Verdict::kDeliver : Verdict::kPassOver;
+  }
+  if (first_) return Compare(message);
   if (message.id <= place_.id) {
     // libpulsar begins a little earlier when it connects again; a batch repeats its id.
     const bool repeated = message.in_batch && message.id == place_.id;
     return repeated ? Verdict::kDeliver : Verdict::kPassOver;
   }
-  // Only whole ledgers are deleted.
-  if (message.id.major != place_.id.major) CDC_RETURN_IF_ERROR(CheckNothingLost());
-  return Verdict::kDeliver;
+  const LogId successor = {place_.id.major, place_.id.minor + 1};
+  return message.id == successor ? Verdict::kDeliver : Compare(message);
 }
 
-Result<PulsarCursor::Verdict> PulsarCursor::JudgeFirst(const PulsarMessage& message) {
-  if (message.id == place_.id) {
-    first_ = false;
-    return place_.kind == Kind::kAt ? Verdict::kDeliver : Verdict::kPassOver;
+// Between the place and the message may be nothing (the end of a ledger, entries of the broker's
+// own), or what was deleted, or what the broker passed over. A new reader tells; but the broker may
+// move that one too, so what it does not show counts as gone the second time only.
+Result<PulsarCursor::Verdict> PulsarCursor::Compare(const PulsarMessage& message) {
+  if (place_.kind == Kind::kAfter && EndIsFresh()) end_was_fresh_ = true;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    CDC_ASSIGN_OR_RETURN(const Following following, AskWhatFollows());
+    if (!following.place_held && !end_was_fresh_) {
+      if (attempt > 0) return Gone(kNotHeld, following.next);
+    } else if (following.next < message.id) {
+      return StepBack(message.id, following.next);
+    } else if (following.next == message.id || !following.place_held ||
+               place_.kind == Kind::kEarliest) {
+      return Verdict::kDeliver;
+    }
   }
-  if (place_.kind == Kind::kAfter && EndIsFresh() && message.id > place_.id) {
-    first_ = false;
-    return Verdict::kDeliver;
-  }
-  return Gone(kNotHeld, message.id);
+  return Trouble(Format("could not see whether {} is the next message {}", ToString(message.id),
+                        ToString(place_)));
 }
 
-// The log goes on in another ledger than that of the message read last. If that one is still there
-// then so is everything after it, for the oldest ledgers are deleted first.
-Status PulsarCursor::CheckNothingLost() {
-  if (EndIsFresh()) return OkStatus();
-  CDC_ASSIGN_OR_RETURN(const auto reader, connection_->Open(topic_, place_.id, kSmallestQueue));
-  CDC_ASSIGN_OR_RETURN(const auto message, reader->Next(options_.check_wait));
-  if (!message) {
-    return Trouble(Format("could not see in time whether {} is still there", ToString(place_.id)));
+Result<PulsarCursor::Following> PulsarCursor::AskWhatFollows() {
+  const std::optional<LogId> first =
+      place_.kind == Kind::kEarliest ? std::nullopt : std::optional<LogId>(place_.id);
+  CDC_ASSIGN_OR_RETURN(const auto reader, connection_->Open(topic_, first, kAskQueue));
+  std::optional<bool> held;
+  while (true) {
+    CDC_ASSIGN_OR_RETURN(const auto message, reader->Next(options_.check_wait));
+    if (!message) {
+      return Trouble(Format("could not see in time what is held {}", ToString(place_)));
+    }
+    if (!held) held = !first || message->id == *first;
+    const bool passed = place_.kind == Kind::kAfter && message->id <= place_.id;
+    if (!passed) return Following{*held, message->id};
   }
-  if (message->id == place_.id) return OkStatus();
-  return Gone("the log went on behind it without what came next", message->id);
+}
+
+// Reads again from the place; done in vain, it is an error, so that nobody runs in circles.
+Result<PulsarCursor::Verdict> PulsarCursor::StepBack(const LogId& met, const LogId& next) {
+  const std::string what = Format(
+      "the broker sent {} though it has {} before it; so it moves readers that are further back "
+      "than a message TTL",
+      ToString(met), ToString(next));
+  Close();
+  if (std::exchange(stepped_back_, true)) return Trouble(what);
+  LogWarn("{}: topic {}: {}; all is read from there", connection_->name(), topic_, what);
+  return Verdict::kPassOver;
 }
 
 Status PulsarCursor::Idle() {
@@ -202,6 +229,7 @@ Error PulsarCursor::Gone(std::string_view why, const std::optional<LogId>& oldes
 
 void PulsarCursor::Deliver(const PulsarMessage& message, std::vector<RawEntry>* entries) {
   place_ = {Kind::kAfter, message.id};
+  first_ = stepped_back_ = end_was_fresh_ = false;
   at_end_ = stalled_since_ = ahead_since_ = {};
   if (++taken_without_wait_ > kRestQueue) last_behind_ = clock_->Now();
   mean_bytes_ += message.payload.bytes.size();

@@ -1,6 +1,6 @@
 // PulsarCursor: a place that moves forward in one topic. Finds out when the broker passed over
-// messages that it no longer has, gives no message twice, outlives the broker's restarts, and
-// bounds what the broker sends ahead.
+// messages: reads them if it still has them, and says so if not. Gives no message twice, outlives
+// the broker's restarts, and bounds what the broker sends ahead.
 //
 // One thread; calls block for about `wait`, and longer while the broker does not answer.
 #pragma once
@@ -53,13 +53,18 @@ class PulsarCursor {
 
  private:
   enum class Verdict { kDeliver, kPassOver };
+  struct Following {
+    bool place_held = false;
+    LogId next;  // the first message that is to be read
+  };
 
   Status Open();
   void Close();
   Result<std::optional<PulsarMessage>> Take(bool wait);
   Result<Verdict> Judge(const PulsarMessage& message);
-  Result<Verdict> JudgeFirst(const PulsarMessage& message);
-  Status CheckNothingLost();
+  Result<Verdict> Compare(const PulsarMessage& message);
+  Result<Following> AskWhatFollows();
+  Result<Verdict> StepBack(const LogId& met, const LogId& next);
   Status Idle();
   Status Look();
   Status LookAhead(const LogId& newest);
@@ -77,8 +82,9 @@ class PulsarCursor {
   LogPosition place_;  // kAfter the last entry given, once there is one
 
   std::unique_ptr<PulsarReader> reader_;
-  // The reader is new: its first message must be the one of the place.
-  bool first_ = true;
+  bool first_ = true;           // the reader is new: its first message should be that of the place
+  bool stepped_back_ = false;   // since the last entry given
+  bool end_was_fresh_ = false;  // when the message in question was met
   std::optional<PulsarMessage> pending_;  // taken from the reader, not yet given
   TimePoint at_end_{};                    // when the broker last said that nothing is behind place_
   TimePoint last_look_{};

@@ -107,6 +107,7 @@ class PulsarLog final : public RawLog {
   Result<LogPosition> LatestOf(const std::string& topic);
   Result<std::map<std::string, HeldLog>> HeldOf(const std::map<std::string, LogPosition>& places);
   Result<std::optional<HeldLog>> HeldOf(const std::string& topic, const LogPosition& place);
+  Result<std::optional<PulsarMessage>> MessageFrom(const std::string& topic, const LogId& id);
   uint64_t BytesBetween(const std::string& topic, int64_t first_ms, int64_t last_ms);
 
   const SystemClock clock_;
@@ -199,8 +200,7 @@ Result<LogPosition> PulsarLog::LatestOf(const std::string& topic) {
   if (!newest) return LogPosition{};
   // The broker remembers the id of the newest message when all are deleted. What comes next would
   // then look like the silent jump over something deleted.
-  CDC_ASSIGN_OR_RETURN(const Reader at, connection_->Open(topic, *newest, kSmallestQueue));
-  CDC_ASSIGN_OR_RETURN(const auto message, at->Next(kMessageWait));
+  CDC_ASSIGN_OR_RETURN(const auto message, MessageFrom(topic, *newest));
   if (!message || message->id != *newest) return LogPosition{};
   return LogPosition{Kind::kAfter, *newest};
 }
@@ -229,8 +229,7 @@ Result<std::optional<HeldLog>> PulsarLog::HeldOf(const std::string& topic,
   HeldLog held{oldest->id, 0};
   if (place.kind == Kind::kEarliest || *newest < place.id) return std::optional<HeldLog>(held);
   if (oldest->id <= place.id) {
-    CDC_ASSIGN_OR_RETURN(const Reader at, connection_->Open(topic, place.id, kSmallestQueue));
-    CDC_ASSIGN_OR_RETURN(const auto message, at->Next(kMessageWait));
+    CDC_ASSIGN_OR_RETURN(const auto message, MessageFrom(topic, place.id));
     if (!message) {
       return RetryError(Format("{}: topic {}: could not see in time whether {} is still there",
                                connection_->name(), topic, ToString(place.id)));
@@ -242,6 +241,19 @@ Result<std::optional<HeldLog>> PulsarLog::HeldOf(const std::string& topic,
     held.oldest = message->id;
   }
   return PositionGoneError(topic, place, "the log no longer holds it", held.oldest);
+}
+
+// The message `id`, or what a reader that wants it gets instead: asked twice, since a broker with a
+// message TTL may move a reader away from what it still has.
+Result<std::optional<PulsarMessage>> PulsarLog::MessageFrom(const std::string& topic,
+                                                            const LogId& id) {
+  std::optional<PulsarMessage> message;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    CDC_ASSIGN_OR_RETURN(const Reader reader, connection_->Open(topic, id, kSmallestQueue));
+    CDC_ASSIGN_OR_RETURN(message, reader->Next(kMessageWait));
+    if (!message || message->id == id) break;
+  }
+  return message;
 }
 
 uint64_t PulsarLog::BytesBetween(const std::string& topic, int64_t first_ms, int64_t last_ms) {

@@ -4,13 +4,15 @@
 // Only readers are used: what they subscribe is gone when their connection is. Where the broker
 // makes topics by itself, opening one that is missing makes it, as Milvus would.
 //
-// A broker begins silently at the oldest message when a start id has been deleted, and goes on
-// silently behind a ledger that was deleted under a slow reader. Both are found here and are
-// kPositionGone: readers begin with the message that was read last and want to see it again, and
-// where the log goes on in another ledger than before the last message must still be there, unless
-// it was seen within the last seconds that nothing came after it. One case cannot be told apart:
-// everything up to the place was deleted, then something new was written, all while nobody read;
-// that counts as gone.
+// A broker begins silently at the oldest message when a start id has been deleted, goes on silently
+// behind a ledger that was deleted under a slow reader, and moves readers forward that are further
+// back than a message TTL, though it still holds what they were to read (Pulsar issue 26504; the
+// scheduled expiry takes a reader for a backlog). All this is found here: readers begin with the
+// message that was read last and want to see it again, and whenever the next message is not the
+// entry behind it, a new reader is asked what comes next. What is still held is then read, with a
+// warning in the log; what is not is kPositionGone, unless nothing came after the place within the
+// last seconds. One case cannot be told apart: everything up to the place was deleted, then
+// something new was written, all while nobody read; that counts as gone.
 //
 // One thread per tail and one for Latest and Held. Errors: kRetry names the broker and the reason;
 // a broker that stays away for `patience` is one. Messages in batches (Milvus 2.6) are marked as of

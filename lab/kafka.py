@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -22,11 +23,17 @@ _WAIT = 20.0
 
 
 class Kafka(Broker):
-    """Has a plain listener for Milvus and, with `security`, one that only milvus-cdc uses."""
+    """Has a plain listener for Milvus and, with `security`, one that only milvus-cdc uses: `tls`
+    wants a certificate of it, `tls_scram` a user and password."""
 
     kind = "kafka"
 
-    securities = ("none", "plain", "scram", "tls")
+    securities = ("none", "plain", "scram", "tls", "tls_scram")
+    _MECHANISMS: ClassVar = {
+        "plain": "PLAIN",
+        "scram": "SCRAM-SHA-256",
+        "tls_scram": "SCRAM-SHA-512",
+    }
 
     def __init__(self, data: Path, port: int, security: str = "none") -> None:
         super().__init__(data, port, security)
@@ -51,8 +58,9 @@ class Kafka(Broker):
         config = self._write("server.properties", self._properties())
         jars = ["-cp", str(places.jars("kafka") / "*"), f"-Dlog4j.configuration=file:{log4j}"]
         if not (self.data / "log" / "meta.properties").is_file():
-            scram = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
-            arguments = ["format", "-t", _CLUSTER, "-c", str(config), "--add-scram", scram]
+            arguments = ["format", "-t", _CLUSTER, "-c", str(config)]
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                arguments += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
             tool = [*JAVA, *jars, "kafka.tools.StorageTool", *arguments]
             done = subprocess.run(tool, capture_output=True, text=True)
             if done.returncode != 0:
@@ -63,7 +71,6 @@ class Kafka(Broker):
         def at(offset: int) -> str:
             return f"127.0.0.1:{self.port + offset}"
 
-        protocol = {"none": "PLAINTEXT", "tls": "SSL"}.get(self.security, "SASL_PLAINTEXT")
         lines = [
             "process.roles=broker,controller",
             "node.id=1",
@@ -75,7 +82,7 @@ class Kafka(Broker):
             f"SECURE://{at(_SECURE)}",
             f"advertised.listeners=PLAIN://{at(0)},GATED://{at(_GATE)},SECURE://{at(_SECURE)}",
             "listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,"
-            f"GATED:PLAINTEXT,SECURE:{protocol}",
+            f"GATED:PLAINTEXT,SECURE:{self._protocol}",
             "auto.create.topics.enable=true",
             "num.partitions=1",
             "message.max.bytes=16777216",
@@ -96,12 +103,20 @@ class Kafka(Broker):
             # An idle node writes a record into its own log twice a second otherwise.
             "metadata.max.idle.interval.ms=10000",
         ]
-        if protocol == "SASL_PLAINTEXT":
-            mechanism = "PLAIN" if self.security == "plain" else "SCRAM-SHA-256"
+        mechanism = self._MECHANISMS.get(self.security)
+        if mechanism:
             lines += [f"sasl.enabled.mechanisms={mechanism}", self._jaas(mechanism)]
-        elif protocol == "SSL":
+        if self.security.startswith("tls"):
             lines += self._tls()
         return lines
+
+    @property
+    def _protocol(self) -> str:
+        """Of the listener for milvus-cdc."""
+        if self.security == "none":
+            return "PLAINTEXT"
+        layer = "SSL" if self.security.startswith("tls") else "PLAINTEXT"
+        return f"SASL_{layer}" if self.security in self._MECHANISMS else layer
 
     def _jaas(self, mechanism: str) -> str:
         key = f"listener.name.secure.{mechanism.lower()}.sasl.jaas.config"
@@ -114,10 +129,11 @@ class Kafka(Broker):
         if self.certificates is None:
             self.certificates = make_certificates(self.data / "certificates")
         made = self.certificates
+        wanted = "required" if self.security == "tls" else "none"
         both = made.server_key.read_text() + made.server.read_text()
         keystore = self._write("server-keystore.pem", [both])
         return [
-            "listener.name.secure.ssl.client.auth=required",
+            f"listener.name.secure.ssl.client.auth={wanted}",
             "listener.name.secure.ssl.keystore.type=PEM",
             f"listener.name.secure.ssl.keystore.location={keystore}",
             "listener.name.secure.ssl.truststore.type=PEM",
@@ -139,18 +155,18 @@ class Kafka(Broker):
     def source_config(self, *, gated: bool = False) -> str:
         offset = _GATE if gated else 0 if self.security == "none" else _SECURE
         lines = ["kafka:", f'  address: "127.0.0.1:{self.port + offset}"']
-        if self.security in ("plain", "scram"):
+        if self.security != "none":
+            lines += [f"  securityProtocol: {self._protocol}"]
+        if self.security in self._MECHANISMS:
             lines += [
                 f"  saslUsername: {USER}",
                 f"  saslPassword: {PASSWORD}",
-                f"  saslMechanisms: {'PLAIN' if self.security == 'plain' else 'SCRAM-SHA-256'}",
-                "  securityProtocol: SASL_PLAINTEXT",
+                f"  saslMechanisms: {self._MECHANISMS[self.security]}",
             ]
         if self.certificates is not None:
+            lines += ["  consumer:", f"    ssl.ca.location: {self.certificates.ca}"]
+        if self.certificates is not None and self.security == "tls":
             lines += [
-                "  securityProtocol: SSL",
-                "  consumer:",
-                f"    ssl.ca.location: {self.certificates.ca}",
                 f"    ssl.certificate.location: {self.certificates.client}",
                 f"    ssl.key.location: {self.certificates.client_key}",
             ]

@@ -49,13 +49,15 @@ def token(subject: str, secret: bytes = _SECRET) -> str:
 
 class Pulsar(Broker):
     """Keeps everything until told otherwise. With `token` every client, Milvus too, must show one;
-    with `tls` there is a second listener for milvus-cdc."""
+    with `tls` there is a second listener for milvus-cdc, and with `tls_certificate` it shows a
+    certificate there instead of a token."""
 
     kind = "pulsar"
-    securities = ("none", "token", "tls")
+    securities = ("none", "token", "tls", "tls_token", "tls_certificate")
 
     def __init__(self, data: Path, port: int, security: str = "none") -> None:
         super().__init__(data, port, security)
+        self._wants_to_know_who = security not in ("none", "tls")
         self.certificates: Certificates | None = None
         self.web_port = port + _WEB
 
@@ -138,18 +140,19 @@ class Pulsar(Broker):
             "dbStorage_readAheadCacheMaxSizeMb=32",
             "dbStorage_rocksDB_blockCacheSize=33554432",
         ]
-        if self.security == "token":
-            lines += self._token()
-        elif self.security == "tls":
+        if self._wants_to_know_who:
+            lines += self._authentication()
+        if self.security.startswith("tls"):
             lines += self._tls()
         return lines
 
-    def _token(self) -> list[str]:
+    def _authentication(self) -> list[str]:
         parameters = json.dumps({"token": token("lab")})
+        providers = ["Token", "Tls"] if self.security == "tls_certificate" else ["Token"]
+        provider = "org.apache.pulsar.broker.authentication.AuthenticationProvider"
         return [
             "authenticationEnabled=true",
-            "authenticationProviders="
-            "org.apache.pulsar.broker.authentication.AuthenticationProviderToken",
+            f"authenticationProviders={','.join(provider + name for name in providers)}",
             f"tokenSecretKey=data:;base64,{base64.b64encode(_SECRET).decode()}",
             "brokerClientAuthenticationPlugin="
             "org.apache.pulsar.client.impl.auth.AuthenticationToken",
@@ -188,7 +191,7 @@ class Pulsar(Broker):
             "PULSAR_TENANT": TENANT,
             "PULSAR_NAMESPACE": NAMESPACE,
         }
-        if self.security == "token":
+        if self._wants_to_know_who:
             environment["PULSAR_AUTHPLUGIN"] = "token"
             environment["PULSAR_AUTHPARAMS"] = f"token:{token('milvus')}"
         return environment
@@ -196,11 +199,15 @@ class Pulsar(Broker):
     def source_config(self, *, gated: bool = False) -> str:
         scheme, offset = "pulsar", _GATE if gated else 0
         more = []
-        if self.security == "token":
+        if self.security in ("token", "tls_token"):
             more = ["  authPlugin: token", f"  authParams: token:{token('cdc')}"]
-        elif self.certificates is not None:
+        if self.certificates is not None:
             scheme, offset = "pulsar+ssl", _TLS
-            more = [f"  tlsTrustCertsFilePath: {self.certificates.ca}"]
+            own = self.certificates
+            more += [f"  tlsTrustCertsFilePath: {own.ca}"]
+            if self.security == "tls_certificate":
+                shown = f"tlsCertFile:{own.client},tlsKeyFile:{own.client_key}"
+                more += ["  authPlugin: tls", f"  authParams: {shown}"]
         lines = [
             "pulsar:",
             f"  address: {scheme}://127.0.0.1:{self.port + offset}",
@@ -221,7 +228,7 @@ class Pulsar(Broker):
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, content, method=method)
         request.add_header("Content-Type", "application/json")
-        if self.security == "token":
+        if self._wants_to_know_who:
             request.add_header("Authorization", f"Bearer {token('lab')}")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -267,7 +274,7 @@ class Pulsar(Broker):
     # --- its topics ---------------------------------------------------------------------------
 
     def _client(self) -> pulsar.Client:
-        shown = pulsar.AuthenticationToken(token("lab")) if self.security == "token" else None
+        shown = pulsar.AuthenticationToken(token("lab")) if self._wants_to_know_who else None
         return pulsar.Client(
             f"pulsar://{self.address}",
             authentication=shown,

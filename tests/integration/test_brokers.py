@@ -10,6 +10,7 @@ from pymilvus import MilvusException
 from lab.broker import Broker
 from lab.bulk import Bulk, BulkWriter
 from lab.cdc_server import CdcError
+from lab.certificates import Certificates, make_certificates
 from lab.client import Key
 from lab.kafka import PASSWORD, Kafka
 from lab.logged_rows import compare_logged, count, is_insert, logged_rows
@@ -271,24 +272,45 @@ def _replicates(own: Stack) -> None:
     scenario.assert_healthy()
 
 
-def _refused_then_replicates(own: Stack, right: str, wrong: str, secret: str) -> None:
-    """Without what the broker wants there is a complaint, with it everything works."""
+def _refused_then_replicates(own: Stack, *wrongs: tuple[str, str], secret: str = "") -> None:
+    """With any of these mistakes, each (right, wrong), there is a complaint; without, it works.
+    What the server was told in secret is in no line of its log."""
     configuration = own.cdc.configuration()
-    assert right in configuration
-    own.cdc.start(configuration.replace(right, wrong))
-    reason = own.cdc.create_fails(blackhole_connect_param={}, db_collections={"*": [{"name": "*"}]})
-    assert "127.0.0.1" in reason, reason
-    own.cdc.terminate()
+    for right, wrong in wrongs:
+        assert right in configuration
+        own.cdc.start(configuration.replace(right, wrong))
+        everything = {"*": [{"name": "*"}]}
+        reason = own.cdc.create_fails(blackhole_connect_param={}, db_collections=everything)
+        assert "127.0.0.1" in reason, reason
+        own.cdc.terminate()
     own.cdc.start(configuration)
     _replicates(own)
-    assert secret not in own.cdc.process.log.read_text()
+    if secret:
+        assert secret in configuration
+        assert secret not in own.cdc.process.log.read_text()
+
+
+def _others(own: Stack) -> Certificates:
+    """What the broker's certificate authority did not sign."""
+    return make_certificates(own.data / "others")
 
 
 @ON_KAFKA
 @pytest.mark.xdist_group("own")
 @pytest.mark.parametrize("own", ["plain", "scram"], indirect=True)
 def test_kafka_with_user_and_password(own: Stack) -> None:
-    _refused_then_replicates(own, PASSWORD, "wrong", PASSWORD)
+    _refused_then_replicates(own, (PASSWORD, "wrong"), secret=PASSWORD)
+
+
+@ON_KAFKA
+@pytest.mark.xdist_group("own")
+@pytest.mark.parametrize("own", ["tls_scram"], indirect=True)
+def test_kafka_with_user_and_password_over_tls(own: Stack) -> None:
+    """As managed clouds have it."""
+    made = _kafka(own).certificates
+    assert made is not None
+    not_theirs = (str(made.ca), str(_others(own).ca))
+    _refused_then_replicates(own, (PASSWORD, "wrong"), not_theirs, secret=PASSWORD)
 
 
 @ON_KAFKA
@@ -299,7 +321,7 @@ def test_kafka_with_client_certificates(own: Stack) -> None:
     assert made is not None
     own_key = f"      ssl.certificate.location: {made.client}\n"
     own_key += f"      ssl.key.location: {made.client_key}"
-    _refused_then_replicates(own, own_key, "", made.client_key.read_text())
+    _refused_then_replicates(own, (own_key, ""))
 
 
 @ON_PULSAR
@@ -307,7 +329,8 @@ def test_kafka_with_client_certificates(own: Stack) -> None:
 @pytest.mark.parametrize("own", ["token"], indirect=True)
 def test_pulsar_with_token(own: Stack) -> None:
     right = token("cdc")
-    _refused_then_replicates(own, right, token("cdc", b"another secret, not the broker's"), right)
+    wrong = token("cdc", b"another secret, not the broker's")
+    _refused_then_replicates(own, (right, wrong), secret=right)
 
 
 @ON_PULSAR
@@ -316,4 +339,27 @@ def test_pulsar_with_token(own: Stack) -> None:
 def test_pulsar_with_tls(own: Stack) -> None:
     made = _pulsar(own).certificates
     assert made is not None
-    _refused_then_replicates(own, str(made.ca), str(made.client), made.client_key.read_text())
+    _refused_then_replicates(own, (str(made.ca), str(_others(own).ca)))
+
+
+@ON_PULSAR
+@pytest.mark.xdist_group("own")
+@pytest.mark.parametrize("own", ["tls_token"], indirect=True)
+def test_pulsar_with_token_over_tls(own: Stack) -> None:
+    made, right = _pulsar(own).certificates, token("cdc")
+    assert made is not None
+    wrong = token("cdc", b"another secret, not the broker's")
+    not_theirs = (str(made.ca), str(_others(own).ca))
+    _refused_then_replicates(own, (right, wrong), not_theirs, secret=right)
+
+
+@ON_PULSAR
+@pytest.mark.xdist_group("own")
+@pytest.mark.parametrize("own", ["tls_certificate"], indirect=True)
+def test_pulsar_with_client_certificate(own: Stack) -> None:
+    made, others = _pulsar(own).certificates, _others(own)
+    assert made is not None
+    shown = f"tlsCertFile:{made.client},tlsKeyFile:{made.client_key}"
+    not_theirs = f"tlsCertFile:{others.client},tlsKeyFile:{others.client_key}"
+    plugin = f"    authPlugin: tls\n    authParams: {shown}"
+    _refused_then_replicates(own, (shown, not_theirs), (plugin, ""))

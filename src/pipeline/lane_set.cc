@@ -36,10 +36,26 @@ Lane* LaneSet::Find(const std::string& name) {
 }
 
 void LaneSet::Release(const std::string& name) {
+  if (Free(name)) return;
+  if (released_.insert(name).second && released_.size() == 1) FreeReleased();
+}
+
+// False: it is busy. One that was joined again is in use, and no longer to be freed.
+bool LaneSet::Free(const std::string& name) {
   const auto it = lanes_.find(name);
-  if (it == lanes_.end() || it->second->has_edges() || it->second->busy()) return;
+  if (it == lanes_.end() || it->second->has_edges()) return true;
+  if (it->second->busy()) return false;
   readable_at_ = std::max(readable_at_, it->second->acked_tick());
   lanes_.erase(it);
+  sink_->Forget(name);
+  return true;
+}
+
+void LaneSet::FreeReleased() {
+  executor_->PostAfter(std::chrono::seconds(1), alive_.Guard([this] {
+    std::erase_if(released_, [this](const std::string& name) { return Free(name); });
+    if (!released_.empty()) FreeReleased();
+  }));
 }
 
 void LaneSet::EnsureFence(const std::string& lane, Timestamp stamp, std::function<void()> done) {

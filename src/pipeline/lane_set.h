@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,8 @@ class LaneSet {
   // The lane of that name, made on first use. Lives as long as the set unless Release frees it.
   Lane* Get(const std::string& name);
   Lane* Find(const std::string& name);
-  // Frees a lane without edges and calls.
+  // Frees a lane without edges, and what the sink keeps for it: at once, or when its call has
+  // ended.
   void Release(const std::string& name);
   // The end of a clean stop: closes the lanes and sets every fence to what was really sent, so that
   // the next life re-stamps nothing.
@@ -53,6 +55,8 @@ class LaneSet {
   void EnsureFence(const std::string& lane, Timestamp stamp, std::function<void()> done);
   void CommitFences();
   void ScheduleTimer();
+  bool Free(const std::string& name);
+  void FreeReleased();
 
   const std::string target_;
   const Options options_;
@@ -65,6 +69,7 @@ class LaneSet {
   std::vector<Waiter> waiters_;
   bool committing_ = false;
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
+  std::set<std::string> released_;  // and busy still
   Alive alive_;
 };
 

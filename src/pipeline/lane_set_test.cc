@@ -15,6 +15,8 @@ class FakeSink final : public DataSink {
     answer = std::move(done);
   }
   void Drain(const std::string&, Callback<Status> done) override { done(OkStatus()); }
+  void Forget(const std::string& lane) override { forgotten.push_back(lane); }
+  std::vector<std::string> forgotten;
   std::shared_ptr<const LaneBatch> sent;
   Callback<SendOutcome> answer;
 };
@@ -55,7 +57,33 @@ TEST(LaneSetTest, ReadableAtCoversWhatEarlierLivesSent) {
   lane->Leave(edge);
   lanes.Release("a");
   EXPECT_EQ(lanes.Find("a"), nullptr);
+  EXPECT_EQ(sink.forgotten, std::vector<std::string>{"a"});
   EXPECT_EQ(lanes.ReadableAt(), 120u);
+}
+
+TEST(LaneSetTest, ALaneReleasedInTheMiddleOfACallIsFreedBehindIt) {
+  ManualExecutor executor;
+  FakeSink sink;
+  FakeStore store;
+  FakeClient client;
+  LaneSet lanes("target", {}, {}, &executor, &sink, &store);
+  for (const char* name : {"a", "b"}) {
+    Lane* lane = lanes.Get(name);
+    const auto edge = lane->Join(&client, 0);
+    lane->Advance(edge, 120);
+    executor.Run(std::chrono::seconds(1));
+    lane->Leave(edge);
+    lanes.Release(name);
+    lanes.Release(name);
+    executor.Run(std::chrono::seconds(5));
+    ASSERT_NE(lanes.Find(name), nullptr) << "its call is in flight";
+    if (lane->name() == "b") lane->Join(&client, 120);  // in use again
+    sink.answer({});
+    executor.Run(std::chrono::seconds(5));
+  }
+  EXPECT_EQ(lanes.Find("a"), nullptr);
+  EXPECT_NE(lanes.Find("b"), nullptr);
+  EXPECT_EQ(sink.forgotten, std::vector<std::string>{"a"});
 }
 
 TEST(LaneSetTest, NoStampIsSentBeforeItsFenceIsDurable) {

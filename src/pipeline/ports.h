@@ -139,11 +139,13 @@ class DataSink {
   // what is through shall count, for a process that ends in the middle has the rest to repeat.
   virtual void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
                     Callback<SendOutcome> done) = 0;
-  // After an unknown outcome, or a life that ended in the middle of one: gives up the lane's
-  // connection and waits until a call still travelling can no longer arrive: until the target has
-  // answered on a new connection and the settle time has passed. Errors: kRetry (it does not
-  // answer; call Drain again).
+  // After an unknown outcome, or a life that ended in the middle of one; not while a Send of the
+  // lane is in progress. The connection of such a call is given up by then; waits until one still
+  // travelling can no longer arrive: until the target has answered on a new connection and the
+  // settle time has passed. Errors: kRetry (it does not answer; call Drain again).
   virtual void Drain(const std::string& lane, Callback<Status> done) = 0;
+  // The lane is gone, and whatever was kept for it; one of that name may come again.
+  virtual void Forget(const std::string& /*lane*/) {}
 };
 
 // ---- what survives us -----------------------------------------------------------------------

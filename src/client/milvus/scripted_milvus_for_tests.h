@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +17,7 @@
 
 namespace cdc {
 
-// Answers every call by its method, with the bytes of a message.
+// Answers every call by its method, with the bytes of a message; `answers` is called one at a time.
 class ScriptedMilvus final : public grpc::CallbackGenericService {
  public:
   using Answers = std::function<std::string(const std::string& method)>;
@@ -39,15 +40,25 @@ class ScriptedMilvus final : public grpc::CallbackGenericService {
     const std::lock_guard lock(mutex_);
     return called_;
   }
+  // The connection that each of `called` came on: the address of its other end.
+  std::vector<std::string> called_on() {
+    const std::lock_guard lock(mutex_);
+    return called_on_;
+  }
+  size_t connections() {
+    const std::vector<std::string> all = called_on();
+    return std::set<std::string>(all.begin(), all.end()).size();
+  }
 
  private:
   class Call final : public grpc::ServerGenericBidiReactor {
    public:
-    Call(ScriptedMilvus* owner, std::string method) : owner_(owner), method_(std::move(method)) {
+    Call(ScriptedMilvus* owner, std::string method, std::string peer)
+        : owner_(owner), method_(std::move(method)), peer_(std::move(peer)) {
       StartRead(&request_);
     }
     void OnReadDone(bool) override {
-      const grpc::Slice bytes(owner_->Answer(method_));
+      const grpc::Slice bytes(owner_->Answer(method_, peer_));
       answer_ = grpc::ByteBuffer(&bytes, 1);
       StartWriteAndFinish(&answer_, grpc::WriteOptions(), grpc::Status::OK);
     }
@@ -55,25 +66,26 @@ class ScriptedMilvus final : public grpc::CallbackGenericService {
 
    private:
     ScriptedMilvus* const owner_;
-    const std::string method_;
+    const std::string method_, peer_;
     grpc::ByteBuffer request_, answer_;
   };
 
   grpc::ServerGenericBidiReactor* CreateReactor(
       grpc::GenericCallbackServerContext* context) override {
     const std::string path = context->method();
-    return new Call(this, path.substr(path.rfind('/') + 1));
+    return new Call(this, path.substr(path.rfind('/') + 1), context->peer());
   }
-  std::string Answer(const std::string& method) {
+  std::string Answer(const std::string& method, const std::string& peer) {
     const std::lock_guard lock(mutex_);
     called_.push_back(method);
+    called_on_.push_back(peer);
     return answers_(method);
   }
 
   const Answers answers_;
   int port_ = 0;
   std::mutex mutex_;
-  std::vector<std::string> called_;
+  std::vector<std::string> called_, called_on_;
   std::unique_ptr<grpc::Server> server_;
 };
 

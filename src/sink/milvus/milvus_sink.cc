@@ -1,5 +1,6 @@
 #include "sink/milvus/milvus_sink.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -40,7 +41,8 @@ struct MilvusSink::Run {
   size_t next = 0;              // to be started
   size_t in_flight = 0;
   size_t through = 0;  // calls that succeeded, with all before them
-  Status status;       // the first that failed
+  Status status;       // see OnCallEnded
+  MilvusClient* client = nullptr;
   Callback<size_t> progress;
   Callback<SendOutcome> done;
 
@@ -51,7 +53,11 @@ MilvusSink::MilvusSink(TargetAddress address, TargetMode mode, Executor* executo
     : MilvusSink(std::move(address), mode, executor, Options()) {}
 
 MilvusSink::MilvusSink(TargetAddress address, TargetMode mode, Executor* executor, Options options)
-    : address_(std::move(address)), mode_(mode), executor_(executor), options_(options) {}
+    : address_(std::move(address)),
+      mode_(mode),
+      executor_(executor),
+      options_(options),
+      connections_(address_, options.max_connections) {}
 
 MilvusSink::~MilvusSink() = default;
 
@@ -69,10 +75,31 @@ void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> p
     executor_->Post(alive_.Guard([run, error = calls.error()] { run->done({error, 0}); }));
     return;
   }
-  duplicate_keys_ += replayed_[run->batch->lane].Note(*run->batch);
+  NoteReplay(*run->batch);
   run->calls = *std::move(calls);
   run->succeeded.resize(run->calls.size());
-  executor_->Post(alive_.Guard([this, run] { Continue(run); }));
+  if (run->calls.empty()) {
+    executor_->Post(alive_.Guard([this, run] { Finish(run); }));
+    return;
+  }
+  connections_.Borrow([this, run](const Result<MilvusClient*>& lent) {
+    if (lent) {
+      run->client = *lent;
+    } else {
+      run->status = lent.error();
+    }
+    executor_->Post(alive_.Guard([this, run] { Continue(run); }));
+  });
+}
+
+void MilvusSink::NoteReplay(const LaneBatch& batch) {
+  const bool replays = std::any_of(batch.items.begin(), batch.items.end(),
+                                   [](const LaneItem& item) { return item.replay; });
+  if (replays) {
+    duplicate_keys_ += replayed_[batch.lane].Note(batch);
+  } else {
+    replayed_.erase(batch.lane);
+  }
 }
 
 void MilvusSink::Continue(const std::shared_ptr<Run>& run) {
@@ -88,7 +115,12 @@ void MilvusSink::Continue(const std::shared_ptr<Run>& run) {
       Start(run, next);
     }
   }
-  if (run->in_flight > 0) return;
+  if (run->in_flight == 0) Finish(run);
+}
+
+void MilvusSink::Finish(const std::shared_ptr<Run>& run) {
+  if (run->client != nullptr && run->status.ok()) connections_.GiveBack(run->client);
+  if (run->client != nullptr && !run->status.ok()) connections_.Close(run->client);
   if (run->status.ok()) {
     run->done({OkStatus(), run->batch->items.size()});
   } else {
@@ -107,12 +139,7 @@ void MilvusSink::LetNextAlone() {
 void MilvusSink::Start(const std::shared_ptr<Run>& run, size_t call) {
   auto ended =
       alive_.Guard([this, run, call](Status status) { OnAnswer(run, call, std::move(status)); });
-  auto client = ConnectionOf(run->batch->lane);
-  if (!client) {
-    executor_->Post([ended, error = client.error()]() mutable { ended(error); });
-    return;
-  }
-  Make(client->get(), run->calls[call], [this, ended](Status status) {
+  Make(run->client, run->calls[call], [this, ended](Status status) {
     executor_->Post([ended, status = std::move(status)]() mutable { ended(std::move(status)); });
   });
 }
@@ -123,8 +150,6 @@ void MilvusSink::OnAnswer(const std::shared_ptr<Run>& run, size_t call, Status s
   const bool no_partition = !status.ok() && status.error().kind == ErrorKind::kNotFound &&
                             !made.partition.empty() && !made.alone;
   if (!no_partition) return OnCallEnded(run, call, std::move(status));
-  auto client = ConnectionOf(run->batch->lane);
-  if (!client) return OnCallEnded(run, call, client.error());
   auto ended = alive_.Guard([this, run, call, refused = status.error()](const Status& refreshed) {
     if (refreshed.ok()) {
       const std::string hint = "; it has that partition, and was made to look again";
@@ -132,7 +157,7 @@ void MilvusSink::OnAnswer(const std::shared_ptr<Run>& run, size_t call, Status s
     }
     OnCallEnded(run, call, refreshed.error().IsRetry() ? refreshed.error() : refused);
   });
-  RefreshPartitions(client->get(), made.name, made.partition, [this, ended](Status refreshed) {
+  RefreshPartitions(run->client, made.name, made.partition, [this, ended](Status refreshed) {
     executor_->Post([ended, refreshed = std::move(refreshed)]() mutable { ended(refreshed); });
   });
 }
@@ -142,43 +167,54 @@ void MilvusSink::OnCallEnded(const std::shared_ptr<Run>& run, size_t call, Statu
   if (run->calls[call].alone) LetNextAlone();
   run->calls[call].request = {};
   run->succeeded[call] = status.ok();
-  if (!status.ok() && run->status.ok()) run->status = std::move(status);
+  // The first failure, but one that passes goes before one that does not: it may be of unknown
+  // outcome, and is waited out before anything is repeated.
+  const bool failed_for_good = !run->status.ok() && !run->status.error().IsRetry();
+  if (!status.ok() && (run->status.ok() || (failed_for_good && status.error().IsRetry()))) {
+    run->status = std::move(status);
+  }
   const size_t before = run->applied();
   while (run->through < run->calls.size() && run->succeeded[run->through]) ++run->through;
   if (run->applied() > before && run->through < run->calls.size()) run->progress(run->applied());
   Continue(run);
 }
 
-Result<std::shared_ptr<MilvusClient>> MilvusSink::ConnectionOf(const std::string& lane) {
-  auto it = connections_.find(lane);
-  if (it == connections_.end()) {
-    CDC_ASSIGN_OR_RETURN(auto client, MilvusClient::Open(address_));
-    it = connections_.emplace(lane, std::move(client)).first;
-  }
-  return it->second;
+void MilvusSink::Drain(const std::string& /*lane*/, Callback<Status> done) {
+  awaiting_probe_.push_back(std::move(done));
+  if (probe_ == nullptr) Probe();
 }
 
-void MilvusSink::Drain(const std::string& lane, Callback<Status> done) {
-  connections_.erase(lane);  // cancels what is in flight there and waits for its end
-  auto client = ConnectionOf(lane);
-  if (!client) {
-    executor_->Post(alive_.Guard([done, error = client.error()] { done(error); }));
+// For all drains that wait: what was held up must not be taken for an answer to those that came
+// later, so a probe serves only those that came before it began.
+void MilvusSink::Probe() {
+  auto opened = MilvusClient::Open(address_);
+  if (!opened) {
+    executor_->Post(
+        alive_.Guard([waiting = std::exchange(awaiting_probe_, {}), error = opened.error()] {
+          for (const Callback<Status>& done : waiting) done(error);
+        }));
     return;
   }
-  // A call may be held up on the way, or by a target that stands still. The answer shows that both
-  // move again; what was held up moves with it, and has the settle time to be carried out.
-  auto settle = alive_.Guard([this, done = std::move(done)](const Status& status) {
-    if (!status) {
-      done(status);
-      return;
-    }
-    executor_->PostAfter(options_.settle, alive_.Guard([done] { done(OkStatus()); }));
-  });
-  (*client)->GetVersion([this, settle](const Result<std::string>& version) {
-    executor_->Post([settle, status = version ? OkStatus() : Status(version.error())]() mutable {
-      settle(status);
+  probed_for_ = std::exchange(awaiting_probe_, {});
+  probe_ = *std::move(opened);
+  auto probed = alive_.Guard([this](const Status& status) { OnProbed(status); });
+  probe_->GetVersion([this, probed](const Result<std::string>& version) {
+    executor_->Post([probed, status = version ? OkStatus() : Status(version.error())]() mutable {
+      probed(status);
     });
   });
+}
+
+void MilvusSink::OnProbed(const Status& status) {
+  probe_ = nullptr;
+  auto answer = [waiting = std::exchange(probed_for_, {}), status] {
+    for (const Callback<Status>& done : waiting) done(status);
+  };
+  if (!awaiting_probe_.empty()) Probe();
+  if (!status) return answer();
+  // A call may be held up on the way, or by a target that stands still. The answer shows that both
+  // move again; what was held up moves with it, and has the settle time to be carried out.
+  executor_->PostAfter(options_.settle, alive_.Guard(std::move(answer)));
 }
 
 }  // namespace cdc

@@ -2,9 +2,12 @@
 // the timestamps they are given (sink/milvus/replicate_plan.h); in api mode it is any Milvus,
 // written to as an ordinary client does, and gives the timestamps (sink/milvus/api_plan.h).
 //
-// The calls of one lane are made on a connection of its own, which Drain gives up: one after
-// another, but those that touch different rows (api mode) together. Contract: pipeline/ports.h
-// (DataSink). Used on the executor, which must outlive the sink; nothing blocks.
+// The calls of one Send are made on a connection of its own, borrowed until it ends: one after
+// another, but those that touch different rows (api mode) together. Unless all succeed the
+// connection is closed, so that a call of unknown outcome has lost it by the time of Drain. Drain
+// asks on a new one whether the target answers: once for all lanes that wait for that, which are
+// thousands after a start. Contract: pipeline/ports.h (DataSink). Used on the executor, which must
+// outlive the sink; nothing blocks.
 //
 // A target that says it has no such partition although it has is made to look again, and the call
 // fails with retry (stale_partitions.h).
@@ -20,11 +23,13 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/executor.h"
 #include "client/milvus/milvus_client.h"
 #include "model/task.h"
 #include "pipeline/ports.h"
+#include "sink/milvus/connection_pool.h"
 #include "sink/milvus/replayed_keys.h"
 
 namespace cdc {
@@ -37,6 +42,7 @@ class MilvusSink final : public DataSink {
     size_t max_rows_bytes = 4u << 20;           // of rows joined into one call in api mode
     size_t max_expression_bytes = 1u << 20;     // of one delete in api mode
     size_t max_calls_in_flight = 4;             // of a lane
+    size_t max_connections = 256;               // lanes beyond wait, also for one that hangs
   };
 
   // `mode`: kReplicate or kApi.
@@ -47,18 +53,22 @@ class MilvusSink final : public DataSink {
   void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
             Callback<SendOutcome> done) override;
   void Drain(const std::string& lane, Callback<Status> done) override;
+  void Forget(const std::string& lane) override { replayed_.erase(lane); }
 
   // Rows of equal key that a replay has put in one another's place.
   uint64_t duplicate_keys() const { return duplicate_keys_; }
 
  private:
   struct Run;
+  void NoteReplay(const LaneBatch& batch);
   void Continue(const std::shared_ptr<Run>& run);
   void Start(const std::shared_ptr<Run>& run, size_t call);
   void OnAnswer(const std::shared_ptr<Run>& run, size_t call, Status status);
   void OnCallEnded(const std::shared_ptr<Run>& run, size_t call, Status status);
   void LetNextAlone();
-  Result<std::shared_ptr<MilvusClient>> ConnectionOf(const std::string& lane);
+  void Finish(const std::shared_ptr<Run>& run);
+  void Probe();
+  void OnProbed(const Status& status);
 
   const TargetAddress address_;
   const TargetMode mode_;
@@ -69,8 +79,11 @@ class MilvusSink final : public DataSink {
   uint64_t duplicate_keys_ = 0;
   bool alone_ = false;  // a call that wants to be alone is in flight
   std::deque<std::pair<std::shared_ptr<Run>, size_t>> waiting_to_be_alone_;
-  // Last: it goes first, and waits for callbacks that use the rest.
-  std::map<std::string, std::shared_ptr<MilvusClient>> connections_;
+  std::vector<Callback<Status>> probed_for_;      // drains that the probe under way answers
+  std::vector<Callback<Status>> awaiting_probe_;  // drains that came after it began
+  // Last: they go first, and wait for callbacks that use the rest.
+  std::shared_ptr<MilvusClient> probe_;
+  ConnectionPool connections_;
 };
 
 }  // namespace cdc

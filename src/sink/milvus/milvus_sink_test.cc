@@ -17,13 +17,22 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::string PartitionNotFound() {
+std::string Failure(uint64_t code, const std::string& reason) {
   WireWriter status, answer;
   status.Varint(1, 1);
-  status.Bytes(2, "partition not found[partition=p]");
-  status.Varint(3, 200);
+  status.Bytes(2, reason);
+  status.Varint(3, code);
   answer.Bytes(1, status.Take());
   return answer.Take();
+}
+
+std::string PartitionNotFound() {
+  return Failure(200, "partition not found[partition=p]");
+}
+
+// Carried out wholly, in part or not at all.
+std::string Internal() {
+  return Failure(5, "service internal error");
 }
 
 std::string Partitions(const std::string& name) {
@@ -33,30 +42,140 @@ std::string Partitions(const std::string& name) {
   return answer.Take();
 }
 
-SendOutcome SendOneInsert(const ScriptedMilvus& target) {
+LaneItem Row(int64_t key, const std::string& partition = "p") {
   auto to = std::make_shared<TargetAddressOfRows>();
   to->name = {"default", "c"};
   to->collection_id = 9;
-  to->partition = "p";
+  to->partition = partition;
   to->partition_id = 77;
   to->primary_key = rows_for_tests::kKeyField;
   to->primary_key_name = "id";
+  return {rows_for_tests::Insert({key}, 100, 8), to, 100, false};
+}
+
+std::shared_ptr<const LaneBatch> Batch(const std::string& lane, std::vector<LaneItem> items) {
   auto batch = std::make_shared<LaneBatch>();
-  batch->lane = "lane";
-  batch->items.push_back({rows_for_tests::Insert({1, 2}, 100, 8), to, 100, false});
-  ThreadExecutor executor("sink");
-  std::promise<SendOutcome> outcome;
-  {
-    std::unique_ptr<MilvusSink> sink;
-    executor.RunAndWait([&] {
-      sink = std::make_unique<MilvusSink>(target.address(), TargetMode::kApi, &executor);
-      sink->Send(
-          batch, [](size_t) {}, [&](SendOutcome sent) { outcome.set_value(sent); });
+  batch->lane = lane;
+  batch->items = std::move(items);
+  return batch;
+}
+
+// A sink and its executor.
+class Sink {
+ public:
+  explicit Sink(const ScriptedMilvus& target, MilvusSink::Options options = {})
+      : executor_("sink") {
+    options.settle = std::chrono::milliseconds(1);
+    executor_.RunAndWait([&] {
+      sink_ = std::make_unique<MilvusSink>(target.address(), TargetMode::kApi, &executor_, options);
     });
-    SendOutcome sent = outcome.get_future().get();
-    executor.RunAndWait([&] { sink.reset(); });
-    return sent;
   }
+  ~Sink() {
+    executor_.RunAndWait([&] { sink_.reset(); });
+  }
+
+  std::future<SendOutcome> StartSend(std::shared_ptr<const LaneBatch> batch) {
+    auto outcome = std::make_shared<std::promise<SendOutcome>>();
+    executor_.Post([this, batch = std::move(batch), outcome] {
+      sink_->Send(
+          batch, [](size_t) {}, [outcome](const SendOutcome& sent) { outcome->set_value(sent); });
+    });
+    return outcome->get_future();
+  }
+  SendOutcome Send(std::shared_ptr<const LaneBatch> batch) {
+    return StartSend(std::move(batch)).get();
+  }
+  std::future<Status> StartDrain(const std::string& lane) {
+    auto drained = std::make_shared<std::promise<Status>>();
+    executor_.Post([this, lane, drained] {
+      sink_->Drain(lane, [drained](const Status& status) { drained->set_value(status); });
+    });
+    return drained->get_future();
+  }
+  Status Drain(const std::string& lane) { return StartDrain(lane).get(); }
+
+ private:
+  ThreadExecutor executor_;
+  std::unique_ptr<MilvusSink> sink_;
+};
+
+SendOutcome SendOneInsert(const ScriptedMilvus& target) {
+  return Sink(target).Send(Batch("lane", {Row(1)}));
+}
+
+std::string Success(const std::string&) {
+  return {};
+}
+
+TEST(MilvusSinkTest, LanesThatWriteOneAfterAnotherShareAConnection) {
+  ScriptedMilvus target(Success);
+  Sink sink(target);
+  for (int lane = 0; lane < 100; ++lane) {
+    ASSERT_TRUE(sink.Send(Batch("lane" + std::to_string(lane), {Row(lane)})).status.ok());
+  }
+  EXPECT_EQ(target.called().size(), 100U);
+  EXPECT_EQ(target.connections(), 1U);
+}
+
+TEST(MilvusSinkTest, LanesThatWriteAtOnceAreServedByABoundedNumberOfConnections) {
+  ScriptedMilvus target(Success);
+  MilvusSink::Options options;
+  options.max_connections = 3;
+  Sink sink(target, options);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::future<SendOutcome>> sent;
+    for (int lane = 0; lane < 300; ++lane) {
+      sent.push_back(sink.StartSend(Batch("lane" + std::to_string(lane), {Row(lane)})));
+    }
+    for (std::future<SendOutcome>& outcome : sent) ASSERT_TRUE(outcome.get().status.ok());
+  }
+  EXPECT_EQ(target.called().size(), 600U);
+  EXPECT_LE(target.connections(), 3U);
+}
+
+TEST(MilvusSinkTest, AConnectionThatACallOfUnknownOutcomeWasMadeOnIsNotUsedAgain) {
+  ScriptedMilvus target([calls = 0](const std::string& method) mutable {
+    return method == "Insert" && ++calls == 2 ? Internal() : std::string();
+  });
+  Sink sink(target);
+  ASSERT_TRUE(sink.Send(Batch("a", {Row(1)})).status.ok());
+  const SendOutcome outcome = sink.Send(Batch("a", {Row(2)}));
+  ASSERT_FALSE(outcome.status.ok());
+  EXPECT_EQ(outcome.status.error().kind, ErrorKind::kUnknownOutcome);
+  ASSERT_TRUE(sink.Send(Batch("b", {Row(3)})).status.ok());
+  ASSERT_TRUE(sink.Drain("a").ok());
+  ASSERT_TRUE(sink.Send(Batch("a", {Row(2)})).status.ok());
+  ASSERT_THAT(target.called(), ElementsAre("Insert", "Insert", "Insert", "GetVersion", "Insert"));
+  const std::vector<std::string> on = target.called_on();
+  EXPECT_EQ(on[0], on[1]);
+  EXPECT_NE(on[2], on[1]);
+  EXPECT_NE(on[3], on[1]);
+  EXPECT_NE(on[3], on[2]) << "a new one";
+  EXPECT_EQ(on[4], on[2]) << "what another lane opened meanwhile";
+}
+
+// After a start all lanes with rows to replay drain at once.
+TEST(MilvusSinkTest, DrainsOfManyLanesAskTheTargetTogether) {
+  ScriptedMilvus target(Success);
+  Sink sink(target);
+  std::vector<std::future<Status>> drained;
+  for (int lane = 0; lane < 1000; ++lane) {
+    drained.push_back(sink.StartDrain("lane" + std::to_string(lane)));
+  }
+  for (std::future<Status>& status : drained) EXPECT_TRUE(status.get().ok());
+  EXPECT_LT(target.connections(), 100U);
+}
+
+// Were it said to be fatal, the lane would repeat the rest without waiting for what may still land.
+TEST(MilvusSinkTest, AnUnknownOutcomeIsToldBeforeARefusal) {
+  ScriptedMilvus target([calls = 0](const std::string& method) mutable {
+    if (method != "Insert") return std::string();
+    return ++calls == 1 ? Failure(1100, "invalid parameter") : Internal();
+  });
+  Sink sink(target);
+  const SendOutcome outcome = sink.Send(Batch("a", {Row(1, "p1"), Row(1, "p2")}));
+  ASSERT_FALSE(outcome.status.ok());
+  EXPECT_EQ(outcome.status.error().kind, ErrorKind::kUnknownOutcome);
 }
 
 TEST(MilvusSinkTest, APartitionThatTheTargetHasForgottenIsLookedForAgain) {

@@ -28,6 +28,7 @@ enum class ChangeKind {
   kOther,  // understood as a message, of a type that carries no data of ours: counted, passed over
 };
 
+inline constexpr int32_t kTimeTickMsgType = 1200;
 inline constexpr int32_t kImportMsgType = 408;  // kOther: rows that came by files, not by the log
 
 struct Change {
@@ -56,6 +57,10 @@ struct Operation {
   std::vector<std::string> collections;
   std::optional<CredentialOperation> credential;  // of an operation on a user; holds secrets
 };
+
+// Is this a kind of operation that a Milvus 2.3 to 2.5 writes there? What any of these does is
+// replicated, by its state in etcd or from the topic; of another kind nobody knows.
+bool IsKnownOperation(int32_t msg_type);
 
 // Index of a shard: the number behind the last 'v' of a vchannel name; -1 if there is none.
 int ShardIndex(std::string_view vchannel);

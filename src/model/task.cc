@@ -59,6 +59,19 @@ std::string TargetAddress::host_and_port() const {
   return (bare_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+std::string ToString(const Selection& selection) {
+  constexpr size_t kShown = 10;
+  std::string text;
+  for (size_t i = 0; i < selection.includes.size() && i < kShown; ++i) {
+    const NamePattern& include = selection.includes[i];
+    text += (i == 0 ? "" : ", ") + include.database + "." + include.collection;
+  }
+  if (selection.includes.size() > kShown) {
+    text += " and " + std::to_string(selection.includes.size() - kShown) + " more";
+  }
+  return text;
+}
+
 bool Selection::Matches(const std::string& database, const std::string& collection) const {
   const auto hit = [&](const NamePattern& p) {
     return MatchPattern(p.database, database) && MatchPattern(p.collection, collection);

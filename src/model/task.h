@@ -57,6 +57,8 @@ class Selection {
 
   bool operator==(const Selection&) const = default;
 };
+// What is included, for messages: "default.orders, shop.*", the first ten.
+std::string ToString(const Selection& selection);
 
 // Does `text` match `pattern`, in which '*' stands for any run of characters?
 bool MatchPattern(const std::string& pattern, const std::string& text);

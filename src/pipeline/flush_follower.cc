@@ -79,6 +79,7 @@ void FlushFollower::Continue() {
       if (!channels.empty() && !(name && host_.passed(channels, operation.ts))) return;
       if (name) names.push_back(*name);
     }
+    if (!IsKnownOperation(operation.msg_type)) host_.unknown();
     flushing_ = true;
     const LogPosition done{LogPosition::Kind::kAfter, operation.id};
     queue_.pop_front();

@@ -26,6 +26,7 @@ class FlushFollower {
     std::function<void(const LogPosition&)> moved;  // the operation topic is done up to here
     std::function<void(const Error*)> trouble;      // nullptr: recovered
     std::function<void(const Error&)> fail;
+    std::function<void()> unknown;  // an operation is unreadable, or of a kind that nobody knows
   };
   FlushFollower(LogPosition start, Executor* executor, OperationSource* source, TargetAdmin* admin,
                 const Reconciler* reconciler, Host host);

@@ -95,7 +95,12 @@ void RbacFollower::ReadOperations() {
     }
     read_trouble_ = "operation topic: " + read.error().message;
     if (read.error().kind == ErrorKind::kPositionGone) {
-      // Passwords told in between are lost. Who is missing for that reason is reported by name.
+      // Passwords told in between are lost. Who is missing for that reason is reported by name;
+      // whose was changed nobody can tell.
+      lost_ =
+          "passwords that were changed at the source while its operation topic was not read are "
+          "not known; change them once more (" +
+          read.error().message + ")";
       reader_ = ports_.operations->Open(LogPosition{});
     }
     const Duration wait = read_backoff_.Next();
@@ -332,6 +337,7 @@ std::vector<std::string> RbacFollower::Problems() const {
         "none");
   }
   if (!read_trouble_.empty()) problems.push_back(read_trouble_);
+  if (!lost_.empty()) problems.push_back(lost_);
   return problems;
 }
 

@@ -101,6 +101,7 @@ class RbacFollower {
   std::unique_ptr<OperationReader> reader_;
   Backoff read_backoff_{std::chrono::milliseconds(200), std::chrono::seconds(10)};
   std::string read_trouble_;
+  std::string lost_;  // stays until the task is resumed: a person has to see it
   RbacPasswords passwords_;
   std::set<std::string> replaced_;  // users to be made anew: their password could not be changed
   bool hashes_refused_ = false;     // the target's version takes over no hash

@@ -14,6 +14,7 @@ Reconciler::Reconciler(Options options, const TaskProgress& progress, Executor* 
       admin_(admin),
       lanes_(lanes),
       host_(host),
+      nothing_yet_(progress.objects.empty() && progress.channels.empty()),
       identity_(progress.source),
       database_records_(progress.databases) {
   for (const auto& [id, record] : progress.objects) {
@@ -56,6 +57,22 @@ void Reconciler::OnCatalog(const CatalogUpdate& update) {
   catalog_seen_ = true;
   host_->ResumeChannels();
   DropEmptyDatabases();
+  TellSelection();
+}
+
+// A name that was mistyped looks like a task with nothing to do. One that had something once is all
+// right, even if all of it was dropped.
+void Reconciler::TellSelection() {
+  if (!objects_.empty()) nothing_yet_ = false;
+  if (!nothing_yet_) {
+    host_->SetTrouble("selection", nullptr);
+    return;
+  }
+  const Error error = RetryError(Format(
+      "the task selects no collection that the source has now ({}); one that is created later is "
+      "replicated from then on",
+      ToString(options_.selection)));
+  host_->SetTrouble("selection", &error);
 }
 
 // An etcd that was wiped, restored or exchanged says nothing about the objects that we have on

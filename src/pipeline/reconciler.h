@@ -93,6 +93,7 @@ class Reconciler {
   void ApplyCollection(const SourceCollectionPtr& collection);
   void ApplyGoneCollection(const Gone<CollectionId>& gone);
   void ApplyFullListing(const CatalogUpdate& update);
+  void TellSelection();
   bool CheckIdentity(const CatalogUpdate& update);
   void BeginDrop(Object* object);
   void MarkDropped(Object* object, PartitionId partition);
@@ -189,6 +190,7 @@ class Reconciler {
   ReconcilerHost* const host_;
 
   bool catalog_seen_ = false;
+  bool nothing_yet_ = true;  // this task never had an object
   bool halted_ = false;
   uint64_t changes_in_flight_ = 0;
   bool settled_ = true;

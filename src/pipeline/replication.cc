@@ -29,6 +29,7 @@ Replication::Replication(Options options, TaskProgress progress, Executor* execu
     host.moved = [this](const LogPosition& position) { operations_done_ = position; };
     host.trouble = [this](const Error* error) { SetTrouble("operations", error); };
     host.fail = [this](const Error& error) { Fail(error); };
+    host.unknown = [this] { ++counters_.operations_unknown; };
     flushes_ = std::make_unique<FlushFollower>(*progress_.operations, executor_, ports_.operations,
                                                ports_.admin, &reconciler_, std::move(host));
   }

@@ -30,9 +30,10 @@ struct ReplicationCounters {
   // taken over with rows of its own.
   uint64_t rows_replayed = 0;
   uint64_t bytes = 0;
-  uint64_t messages_skipped = 0;  // of objects not selected or dropped, or before their start
-  uint64_t messages_other = 0;    // of kinds that carry no data
-  uint64_t troubles = 0;          // how often something had to be tried again
+  uint64_t messages_skipped = 0;    // of objects not selected or dropped, or before their start
+  uint64_t messages_other = 0;      // of kinds that carry no data
+  uint64_t operations_unknown = 0;  // of the operation topic: unreadable, or of an unknown kind
+  uint64_t troubles = 0;            // how often something had to be tried again
 };
 
 struct ReplicatedCollection {

@@ -11,6 +11,9 @@ namespace {
 
 using nlohmann::json;
 
+// Under this number the existing Milvus-CDC files the operation topic among the collections.
+constexpr CollectionId kOperationTopic = -10;
+
 std::string Success(json data) {
   return JsonLine({{"code", 200}, {"data", std::move(data)}});
 }
@@ -102,7 +105,9 @@ std::string PositionAnswer(const std::vector<TaskProgress>& tasks,
       }
     }
     if (!task.operations) continue;
-    operations.push_back(PositionToJson(log, -10, operation_topic, *task.operations, 0));
+    const json at = PositionToJson(log, kOperationTopic, operation_topic, *task.operations, 0);
+    positions.push_back(at);
+    operations.push_back(at);
   }
   return Success({{"positions", positions.empty() ? json() : positions},
                   {"op_positions", operations.empty() ? json() : operations},

@@ -104,6 +104,10 @@ HttpResponse Api::HandleCdc(const HttpRequest& http) {
   if (http.method != "POST") {
     return fail({405, "only support the POST method", "unknown", "invalid_method"});
   }
+  // It takes any content type, as scripts send, so that a browser would not ask first.
+  if (http.from_another_site) {
+    return fail({403, "requests of web pages from elsewhere are refused", "unknown", "fail"});
+  }
   std::variant<CdcRequest, RequestFailure> parsed = ParseRequest(http.body, options_.v1.limits);
   if (const auto* failure = std::get_if<RequestFailure>(&parsed)) return fail(*failure);
   const CdcRequest& request = std::get<CdcRequest>(parsed);

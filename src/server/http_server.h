@@ -36,6 +36,8 @@ struct HttpRequest {
   std::string body;
   std::string authorization;  // the header of that name, a secret; empty: none
   std::string content_type;   // as sent, with parameters
+  // A browser sends it for a page that came from elsewhere ("Origin" is another host than "Host").
+  bool from_another_site = false;
 };
 
 struct HttpResponse {

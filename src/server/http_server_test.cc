@@ -173,6 +173,21 @@ TEST(HttpServerTest, FieldsReachTheHandlerAndTheClient) {
   EXPECT_THAT(answer, testing::EndsWith("\r\n\r\nBearer abc"));
 }
 
+TEST(HttpServerTest, APageFromElsewhereIsTold) {
+  auto server = StartForTest([](const HttpRequest& r) {
+    return HttpResponse{200, "text/plain", r.from_another_site ? "elsewhere" : "here", {}};
+  });
+  Client client(server->port());
+  for (const auto& [header, expected] : {std::pair<std::string, std::string>{"", "here"},
+                                         {"Origin: http://a\r\n", "here"},
+                                         {"Origin: https://evil.example\r\n", "elsewhere"},
+                                         {"Origin: http://a:81\r\n", "elsewhere"},
+                                         {"Origin: null\r\n", "elsewhere"}}) {
+    client.Send(PostRequest("x", header));
+    EXPECT_THAT(client.Receive(), testing::EndsWith("\r\n\r\n" + expected)) << header;
+  }
+}
+
 TEST(HttpServerTest, NoContentHasNoBody) {
   auto server = StartForTest([](const HttpRequest& r) {
     return r.method == "DELETE" ? HttpResponse{204, "application/json", "never sent", {}} : Echo(r);

@@ -246,6 +246,11 @@ void HttpSession::OnBody(ErrorCode error) {
   if (mark != std::string::npos) request.query = target.substr(mark + 1);
   request.authorization = std::string(message[http::field::authorization]);
   request.content_type = std::string(message[http::field::content_type]);
+  const std::string origin(message[http::field::origin]);  // scheme://host[:port], or "null"
+  const size_t scheme = origin.find("://");
+  request.from_another_site =
+      !origin.empty() && (scheme == std::string::npos ||
+                          origin.substr(scheme + 3) != std::string(message[http::field::host]));
   request.body = std::move(message.body());
   Ask(std::move(asked));
 }

@@ -210,8 +210,9 @@ void ChooseTasks(const std::set<std::string>& ids, GoImport* import) {
 }
 
 Status AddToStore(GoImport* import, Store* store) {
-  CDC_ASSIGN_OR_RETURN(const std::vector<StoredTask> there, store->ListTasks());
+  CDC_ASSIGN_OR_RETURN(std::vector<StoredTask> there, store->ListTasks());
   std::vector<ImportedTask> added;
+  std::string done;
   for (ImportedTask& one : import->tasks) {
     const std::string id = one.task.spec.id;
     const Status fits = CheckBeside(there, &one);
@@ -220,7 +221,15 @@ Status AddToStore(GoImport* import, Store* store) {
       continue;
     }
     const Status status = store->AddTask(one.task, one.first);
-    if (!status.ok()) return status.error().Prefixed("task " + id);
+    if (!status.ok()) {
+      const std::string stored = done.empty() ? "nothing was stored" : "stored are " + done;
+      return status.error().Prefixed(
+          Format("task {} ({}; what is stored is left out when this is "
+                 "run again)",
+                 id, stored));
+    }
+    done += (done.empty() ? "" : ", ") + id;
+    there.push_back(one.task);  // the next one has to fit beside it
     added.push_back(std::move(one));
   }
   import->tasks = std::move(added);

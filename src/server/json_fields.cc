@@ -38,7 +38,9 @@ JsonFields::JsonFields(const json& value, std::string path, FieldErrors* errors)
     return;
   }
   for (const auto& [key, member] : value.items()) {
-    entries_.try_emplace(LowerCase(key), key, &member);
+    if (!entries_.try_emplace(LowerCase(key), key, &member).second) {
+      WrongType(FullName(key), "given once (letters' case does not matter)");
+    }
   }
 }
 

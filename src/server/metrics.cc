@@ -92,6 +92,11 @@ struct TaskFamilies {
                            kCounter};
   FamilyBuilder retries{"milvus_cdc_task_retries_total", "Calls that failed and were made again",
                         kCounter};
+  FamilyBuilder passed_over{"milvus_cdc_log_messages_passed_over_total",
+                            "Messages of the source's log that bring the target nothing", kCounter};
+  FamilyBuilder unknown{"milvus_cdc_operations_unknown_total",
+                        "Messages of the operation topic that are unreadable or of an unknown kind",
+                        kCounter};
   FamilyBuilder headroom{"milvus_cdc_log_headroom_seconds",
                          "Time from the oldest message that the source's log holds to the task's "
                          "checkpoint: at 0 retention takes what is not replicated yet",
@@ -140,12 +145,15 @@ void TaskFamilies::AddCounters(const TaskStatus& task) {
   replayed.Add(id, Count(c.rows_replayed));
   duplicates.Add(id, Count(c.duplicate_keys));
   retries.Add(id, Count(c.retries));
+  passed_over.Add(with({{"why", "not_selected"}}), Count(c.messages_skipped));
+  passed_over.Add(with({{"why", "no_rows"}}), Count(c.messages_other));
+  unknown.Add(id, Count(c.operations_unknown));
 }
 
 void TaskFamilies::MoveTo(std::vector<MetricFamily>* families) {
   for (FamilyBuilder* family :
        {&state, &health, &since, &lag, &safe, &tt, &collections, &rows, &bytes, &calls, &replayed,
-        &duplicates, &retries, &headroom, &headroom_bytes}) {
+        &duplicates, &retries, &passed_over, &unknown, &headroom, &headroom_bytes}) {
     family->MoveTo(families);
   }
 }

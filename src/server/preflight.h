@@ -17,8 +17,8 @@
 //   tasks.clash             e  another task replicates the same into this target
 //   tasks.limit             e  as many tasks as the configuration allows
 //   selection.start         e  a place where collections shall begin is not theirs, or is gone
-//   selection.collections   e  a named collection does not exist; two would get one name
-//                           w  nothing is selected now
+//   selection.collections   e  two would get one name
+//                           w  a named collection does not exist; nothing is selected now
 //   target.reachable        e  does not answer
 //   target.credentials      e  refuses the token; a certificate file cannot be used
 //   target.mode             e  no standby in mode replicate; a standby in mode api
@@ -49,6 +49,7 @@
 #include "model/task.h"
 #include "pipeline/ports.h"
 #include "server/finding.h"
+#include "server/task_plan.h"
 #include "server/task_status.h"
 #include "sink/milvus/target_mode.h"
 
@@ -105,6 +106,10 @@ class Preflight {
   // In the order of the list above. `spec`: the task that would be created; null: only what
   // concerns the source and the tasks that are there.
   std::vector<Finding> Run(const TaskSpec* spec);
+  // What creating a task looks at by itself: whether the target, which was just asked for its mode,
+  // can take the collections. `spec`: with its start.
+  std::vector<Finding> RunCollections(const TaskSpec& spec, const ResolvedMode& mode,
+                                      const PlannedSource& plan);
 
  private:
   void Say(const char* check, Severity severity, std::string what, std::string what_to_do = "");
@@ -118,6 +123,8 @@ class Preflight {
   void CheckTarget(const TaskSpec& spec, const std::optional<CatalogUpdate>& catalog);
   void CheckMode(const TaskSpec& spec, const Result<ResolvedMode>& mode);
   void CheckDatabases(const TaskSpec& spec, PreflightTarget* target);
+  void CheckPlanned(const TaskSpec& spec, const ResolvedMode& mode, const PlannedSource& plan,
+                    PreflightTarget* target);
   void CheckCollections(const TaskSpec& spec, const ResolvedMode& mode,
                         const std::vector<SourceCollectionPtr>& collections,
                         const std::vector<TargetName>& names, PreflightTarget* target);

@@ -17,6 +17,11 @@ constexpr char kUseToken[] =
     "use the token of a user that may list databases, and create, drop, index, load and write "
     "collections";
 
+constexpr char kCorrectFiles[] = "correct dial_config: the files are read on this server's host";
+constexpr char kCheckNames[] =
+    "see whether the names are right, unless the collections are yet to be made: they are "
+    "replicated as soon as they are created";
+
 // What each of several collections has to say to one check.
 struct Complaints {
   const char* check;
@@ -24,9 +29,30 @@ struct Complaints {
   std::vector<std::string> texts;
 };
 
+std::vector<std::string> NamesOf(const CatalogUpdate& catalog) {
+  std::map<DatabaseId, std::string> databases;
+  for (const SourceDatabase& database : catalog.databases) databases[database.id] = database.name;
+  std::vector<std::string> names;
+  for (const SourceCollectionPtr& collection : catalog.collections) {
+    if (!collection->IsLive()) continue;
+    const auto database = databases.find(collection->db_id);
+    names.push_back((database == databases.end() ? kDefaultDatabase : database->second) + "." +
+                    collection->name);
+  }
+  return names;
+}
+
 std::string FieldOfAutoId(const CollectionSchema& schema) {
   const Field* key = schema.PrimaryKey();
   return key != nullptr && (key->auto_id || schema.auto_id) ? key->name : "";
+}
+
+// Somebody says so, or it was made by an earlier task, which the standby's birth time shows.
+bool MayTakeOver(const TaskSpec& spec, const ResolvedMode& mode, const SourceCollection& source,
+                 const TargetCollection& found) {
+  if (spec.adopt || spec.start.adopted.contains(source.id)) return true;
+  return mode.mode == TargetMode::kReplicate && found.created_ts == source.create_ts &&
+         !spec.start.collections.contains(source.id);
 }
 
 }  // namespace
@@ -38,10 +64,14 @@ void Preflight::CheckTarget(const TaskSpec& spec, const std::optional<CatalogUpd
     if (!planned.ok()) {
       Say("selection.collections", Severity::kError, planned.error().message,
           "change collection_infos, db_collections or name_mapping");
+    } else if (!planned->missing.empty()) {
+      Say("selection.collections", Severity::kWarning,
+          Format("the source has no {}; it has {}", NameList(planned->missing),
+                 NameList(NamesOf(*catalog))),
+          kCheckNames);
     } else if (planned->collections.empty()) {
       Say("selection.collections", Severity::kWarning,
-          "none of the source's collections is selected now",
-          "see whether the names are right, unless the collections are yet to be made");
+          "none of the source's collections is selected now", kCheckNames);
     } else {
       Say("selection.collections", Severity::kOk,
           Format("{} collections are selected", planned->collections.size()));
@@ -51,29 +81,39 @@ void Preflight::CheckTarget(const TaskSpec& spec, const std::optional<CatalogUpd
   if (spec.mode == TargetMode::kBlackhole) return;
   const auto target = ports_.open_target(spec.target);
   if (!target.ok()) {
-    Say("target.credentials", Severity::kError, target.error().message,
-        "correct dial_config: the files are read on this server's host");
+    Say("target.credentials", Severity::kError, target.error().message, kCorrectFiles);
     return;
   }
   const Result<ResolvedMode> mode = (*target)->Mode(spec.mode);
   CheckMode(spec, mode);
   if (!mode.ok()) return;
   CheckDatabases(spec, target->get());
-  if (!plan || plan->collections.empty()) return;
-  std::map<CollectionId, SourceCollectionPtr> by_id;
-  for (const SourceCollectionPtr& collection : catalog->collections) {
-    by_id[collection->id] = collection;
+  if (plan) CheckPlanned(spec, *mode, *plan, target->get());
+}
+
+std::vector<Finding> Preflight::RunCollections(const TaskSpec& spec, const ResolvedMode& mode,
+                                               const PlannedSource& plan) {
+  findings_.clear();
+  const auto target = ports_.open_target(spec.target);
+  if (target.ok()) {
+    CheckPlanned(spec, mode, plan, target->get());
+  } else {
+    Say("target.credentials", Severity::kError, target.error().message, kCorrectFiles);
   }
-  std::vector<SourceCollectionPtr> collections;
+  return std::move(findings_);
+}
+
+void Preflight::CheckPlanned(const TaskSpec& spec, const ResolvedMode& mode,
+                             const PlannedSource& plan, PreflightTarget* target) {
+  if (plan.collections.empty()) return;
   std::vector<TargetName> own_names;
   std::vector<TargetName> names;
-  for (const CollectionStatus& one : plan->collections) {
-    collections.push_back(by_id.at(one.source_id));
+  for (const CollectionStatus& one : plan.collections) {
     own_names.push_back({one.source_db, one.source_collection});
     names.push_back({one.target_db, one.target_collection});
   }
-  if (CheckIsSource(collections, own_names, target->get())) return;
-  CheckCollections(spec, *mode, collections, names, target->get());
+  if (CheckIsSource(plan.sources, own_names, target)) return;
+  CheckCollections(spec, mode, plan.sources, names, target);
 }
 
 void Preflight::CheckMode(const TaskSpec& spec, const Result<ResolvedMode>& mode) {
@@ -181,7 +221,7 @@ void Preflight::CheckCollections(const TaskSpec& spec, const ResolvedMode& mode,
       shards.texts.push_back(
           Format("collection {} has {} shards at the source and {} on the target", name,
                  source.vchannels.size(), at->second.vchannels.size()));
-    } else if (!spec.adopt && !spec.start.adopted.contains(source.id)) {
+    } else if (!MayTakeOver(spec, mode, source, at->second)) {
       strangers.texts.push_back(Format("collection {} is on the target already", name));
     }
   }

@@ -45,6 +45,7 @@ class FakeSource final : public PreflightSource {
     collection.db_id = 1;
     collection.name = name;
     collection.schema = Schema();
+    collection.create_ts = 1000;
     collection.pchannels = channels;
     for (const std::string& channel : channels) {
       collection.vchannels.push_back(channel + "_" + std::to_string(id) + "v0");
@@ -295,7 +296,7 @@ const Case kCases[] = {
      [](World* w) {
        w->spec.selection.includes = {{"default", "b"}};
      },
-     "selection.collections", kError, "default.b does not exist at the source"},
+     "selection.collections", kWarning, "the source has no default.b; it has default.a"},
     {"NothingSelected",
      [](World* w) {
        w->spec.selection.includes = {{"shop", "*"}};
@@ -393,6 +394,12 @@ TEST(PreflightTest, AnAdoptedCollectionThatFitsIsRight) {
   World world;
   world.OnTarget(Schema(), 2);
   world.spec.adopt = true;
+  EXPECT_THAT(Checks(world.Run(), Severity::kError), IsEmpty());
+}
+
+TEST(PreflightTest, WhatAnEarlierTaskMadeOnAStandbyIsRight) {
+  World world;
+  world.OnTarget(Schema(), 2).created_ts = 1000;  // born when the source's was
   EXPECT_THAT(Checks(world.Run(), Severity::kError), IsEmpty());
 }
 

@@ -19,7 +19,7 @@ Result<uint16_t> ParsePort(const std::string& text) {
   const char* const end = text.data() + text.size();
   const auto [stop, failed] = std::from_chars(text.data(), end, port);
   if (failed != std::errc() || stop != end || port < 1 || port > 65535) {
-    return InvalidError(Format("'{}' is not a port", text));
+    return InvalidError("behind ':' there must be a port, 1 to 65535");
   }
   return static_cast<uint16_t>(port);
 }
@@ -36,7 +36,7 @@ Status ParseUri(const std::string& uri, TargetAddress* target) {
     }
     target->tls = name == "https";
   }
-  // Not repeated in the message: it may hold a password.
+  // Not repeated in any message: it may hold a password.
   if (rest.find('@') != std::string::npos) {
     return InvalidError(
         "the milvus uri must not hold credentials; use token, or username and password");
@@ -45,17 +45,14 @@ Status ParseUri(const std::string& uri, TargetAddress* target) {
   const bool control = std::any_of(rest.begin(), rest.end(),
                                    [](char c) { return static_cast<unsigned char>(c) < ' '; });
   if (control || rest.find_first_of("/?# ") != std::string::npos) {
-    return InvalidError(
-        Format("the milvus uri is invalid, {}: only host and port may follow the "
-               "scheme",
-               uri));
+    return InvalidError("the milvus uri is invalid: only host and port may follow the scheme");
   }
   std::string port;
   size_t host_end = rest.size();
   if (!rest.empty() && rest[0] == '[') {
     host_end = rest.find(']');
     if (host_end == std::string::npos) {
-      return InvalidError(Format("the milvus uri is invalid, {}: ']' is missing", uri));
+      return InvalidError("the milvus uri is invalid: ']' is missing");
     }
     ++host_end;
   } else {
@@ -67,7 +64,7 @@ Status ParseUri(const std::string& uri, TargetAddress* target) {
                                   ? ParsePort(rest.substr(host_end + 1))
                                   : Result<uint16_t>(InvalidError("':' is missing"));
     if (!parsed.ok()) {
-      return parsed.error().Prefixed(Format("the milvus uri is invalid, {}", uri));
+      return parsed.error().Prefixed("the milvus uri is invalid");
     }
     target->port = *parsed;
   } else {

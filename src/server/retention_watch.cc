@@ -75,40 +75,74 @@ void RetentionWatch::Run() {
   }
 }
 
+// One question for all tasks: where the log holds the lowest place of a channel, it holds the
+// others. Only when it does not, each task is looked at by itself.
 void RetentionWatch::Look() {
+  const std::map<std::string, TaskProgress> tasks = tasks_();
   std::map<std::string, Headroom> all;
-  for (const auto& [id, progress] : tasks_()) {
-    auto one = LookAt(progress);
+  const auto together = AskForAll(tasks);
+  const bool dated = together.ok() && Date(*together).ok();
+  for (const auto& [id, progress] : tasks) {
+    auto one = dated ? Result(Judge(progress, *together)) : LookAt(progress);
     if (one.ok()) {
       if (*one) all[id] = **std::move(one);
       continue;
     }
-    LogDebug("headroom of the log: {}", one.error().message);
-    break;  // the log does not answer: not for the others either
+    LogDebug("headroom of the log, task {}: {}", id, one.error().message);
+    if (one.error().IsRetry()) break;  // the log does not answer: not for the others either
   }
   const std::lock_guard lock(mutex_);
+  for (auto& [id, headroom] : all) {
+    if (headroom.warning.empty()) continue;
+    const auto before = headroom_.find(id);
+    const bool new_one = before == headroom_.end() || before->second.warning.empty();
+    headroom.since_ms = new_one ? clock_.WallMillis() : before->second.since_ms;
+    headroom.looks = new_one ? 0 : before->second.looks + 1;
+  }
   headroom_ = std::move(all);
 }
 
+Result<std::map<std::string, HeldLog>> RetentionWatch::AskForAll(
+    const std::map<std::string, TaskProgress>& tasks) const {
+  std::map<std::string, LogPosition> lowest;
+  for (const auto& [id, progress] : tasks) {
+    for (const auto& [name, checkpoint] : NeededChannels(progress)) {
+      const auto [at, first] = lowest.emplace(name, checkpoint.seek);
+      if (!first) at->second = Earlier(at->second, checkpoint.seek);
+    }
+  }
+  if (lowest.empty()) return std::map<std::string, HeldLog>{};
+  return source_->Held(std::move(lowest), kTimeout);
+}
+
 Result<std::optional<Headroom>> RetentionWatch::LookAt(const TaskProgress& progress) {
-  const auto channels = NeededChannels(progress);
-  if (channels.empty()) return std::optional<Headroom>();
   std::map<std::string, LogPosition> places;
-  for (const auto& [name, checkpoint] : channels) places[name] = checkpoint.seek;
+  for (const auto& [name, checkpoint] : NeededChannels(progress)) places[name] = checkpoint.seek;
+  if (places.empty()) return std::optional<Headroom>();
   const auto held = source_->Held(std::move(places), kTimeout);
   if (!held.ok()) {
     if (held.error().kind != ErrorKind::kPositionGone) return held.error();
-    return std::optional(Headroom{0, 0, held.error().message});
+    Headroom gone;
+    gone.warning = held.error().message;
+    return std::optional(std::move(gone));
   }
   CDC_RETURN_IF_ERROR(Date(*held));
+  return Judge(progress, *held);
+}
+
+// Of the worst channel. The bytes are those before the lowest place of all tasks that were asked
+// for together.
+std::optional<Headroom> RetentionWatch::Judge(const TaskProgress& progress,
+                                              const std::map<std::string, HeldLog>& held) {
   std::optional<Headroom> worst;
-  for (const auto& [name, log] : *held) {
-    const Timestamp checkpoint = channels.at(name).filter;
+  for (const auto& [name, place] : NeededChannels(progress)) {
+    const auto log = held.find(name);
+    if (log == held.end()) continue;
     const Beginning& begin = beginnings_[name];
-    if (checkpoint == 0 || begin.time == 0) continue;  // nothing replicated yet
+    if (place.filter == 0 || begin.time == 0) continue;  // nothing replicated yet
     const bool trimmed = begin.oldest != begin.first_seen;
-    Headroom one =
-        JudgeHeadroom({name, checkpoint, begin.time, trimmed, log.bytes}, clock_.WallMillis());
+    Headroom one = JudgeHeadroom({name, place.filter, begin.time, trimmed, log->second.bytes},
+                                 clock_.WallMillis());
     const bool worse = !worst || std::pair(one.warning.empty(), one.seconds) <
                                      std::pair(worst->warning.empty(), worst->seconds);
     if (worse) worst = std::move(one);

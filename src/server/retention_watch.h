@@ -23,9 +23,11 @@ namespace cdc {
 std::map<std::string, ChannelCheckpoint> NeededChannels(const TaskProgress& progress);
 
 struct Headroom {
-  int64_t seconds = 0;  // from the oldest message held to the checkpoint, of the worst channel
-  uint64_t bytes = 0;   // ... in bytes, as the log estimates them
-  std::string warning;  // empty: nothing to worry about
+  int64_t seconds = 0;   // from the oldest message held to the checkpoint, of the worst channel
+  uint64_t bytes = 0;    // ... in bytes, as the log estimates them
+  std::string warning;   // empty: nothing to worry about
+  int64_t since_ms = 0;  // unix time when it was first seen to warn
+  uint64_t looks = 0;    // how often it was seen again since
 };
 
 // One channel, seen once.
@@ -65,6 +67,10 @@ class RetentionWatch {
   void Run();
   void Look();
   Result<std::optional<Headroom>> LookAt(const TaskProgress& progress);
+  Result<std::map<std::string, HeldLog>> AskForAll(
+      const std::map<std::string, TaskProgress>& tasks) const;
+  std::optional<Headroom> Judge(const TaskProgress& progress,
+                                const std::map<std::string, HeldLog>& held);
   Status Date(const std::map<std::string, HeldLog>& held);
 
   const SourceRuntime* const source_;

@@ -240,11 +240,38 @@ Status TaskManager::Pause(const std::string& id) {
   return stored.error().Prefixed("fail to update the task state, task_id: " + id);
 }
 
+// Whether the log still reaches back to the time of each channel.
+Status TaskManager::CheckReaches(const std::map<std::string, Timestamp>& from) const {
+  if (from.empty()) return OkStatus();
+  std::set<std::string> names;
+  for (const auto& [name, time] : from) names.insert(name);
+  const auto begins = source_->OldestHeld(names, kLogTimeout);
+  if (!begins.ok()) return OkStatus();  // the log does not answer: the running task shows it
+  for (const auto& [name, oldest] : *begins) {
+    if (oldest <= from.at(name)) continue;
+    return FatalError(
+        Format("channel {}: the task would go on at {} ms, and the log now begins at {} ms: what "
+               "was written in between is gone. Set it back to {} at the earliest, or copy the "
+               "collections anew",
+               name, PhysicalMillis(from.at(name)), PhysicalMillis(oldest),
+               PhysicalMillis(oldest) + 1),
+        ErrorKind::kPositionGone);
+  }
+  return OkStatus();
+}
+
 // Whether the log still holds all places from which the task would go on.
 Status TaskManager::CheckHeld(const TaskProgress& progress) const {
   std::map<std::string, LogPosition> places;
-  for (const auto& [name, checkpoint] : NeededChannels(progress)) places[name] = checkpoint.seek;
+  std::map<std::string, Timestamp> from;  // set back: the time alone says where they go on
+  for (const auto& [name, checkpoint] : NeededChannels(progress)) {
+    places[name] = checkpoint.seek;
+    if (checkpoint.seek.kind == LogPosition::Kind::kEarliest && checkpoint.filter != 0) {
+      from[name] = checkpoint.filter;
+    }
+  }
   if (places.empty()) return OkStatus();
+  CDC_RETURN_IF_ERROR(CheckReaches(from));
   const auto held = source_->Held(std::move(places), kLogTimeout);
   // A log that does not answer is a passing trouble, which the running task shows.
   if (held.ok() || held.error().kind != ErrorKind::kPositionGone) return OkStatus();

@@ -18,8 +18,10 @@
 #include "server/retention_watch.h"
 #include "server/source_runtime.h"
 #include "server/target_engine.h"
+#include "server/task_plan.h"
 #include "server/task_service.h"
 #include "server/transition_log.h"
+#include "sink/milvus/target_mode.h"
 #include "store/store.h"
 
 namespace cdc {
@@ -75,8 +77,11 @@ class TaskManager final : public TaskService {
   Result<Prepared> Prepare(TaskSpec spec);
   Status CheckRoom() const;
   Status CheckClash(const std::string& target, TaskSpec* spec) const;
-  Status FillFirstProgress(Prepared* prepared) const;
+  Status FillFirstProgress(Prepared* prepared, PlannedSource* plan) const;
+  Status CheckRoomOnTarget(const TaskSpec& spec, const ResolvedMode& mode,
+                           const PlannedSource& plan) const;
   Status CheckHeld(const TaskProgress& progress) const;
+  Status CheckReaches(const std::map<std::string, Timestamp>& from) const;
   Result<ProgressWrite> BackTo(const std::string& id, int64_t to_ms) const;
   void StartLoaded(const StoredTask& stored, std::string target);
   Result<TargetEngine*> EngineFor(const Task& task);

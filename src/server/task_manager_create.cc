@@ -46,6 +46,24 @@ Status TaskManager::CheckClash(const std::string& target, TaskSpec* spec) const 
   return ResolveOverlap(existing, &spec->selection);
 }
 
+// What would make the task fail with its first step on the target is said before there is one.
+Status TaskManager::CheckRoomOnTarget(const TaskSpec& spec, const ResolvedMode& mode,
+                                      const PlannedSource& plan) const {
+  if (spec.mode == TargetMode::kBlackhole) return OkStatus();
+  const std::unique_ptr<PreflightSource> source = ProbeSource(source_);
+  std::string wrong;
+  ErrorKind kind = ErrorKind::kInvalid;
+  for (const Finding& finding :
+       cdc::Preflight(RealPorts(source.get())).RunCollections(spec, mode, plan)) {
+    if (finding.severity != Severity::kError) continue;
+    if (finding.check == "target.names") kind = ErrorKind::kAlreadyExists;
+    if (finding.check == "target.reachable") kind = ErrorKind::kUnavailable;
+    wrong += (wrong.empty() ? "" : ". ") + finding.what + ": " + finding.what_to_do;
+  }
+  if (wrong.empty()) return OkStatus();
+  return kind == ErrorKind::kUnavailable ? RetryError(wrong, kind) : FatalError(wrong, kind);
+}
+
 // All that can fail before something is stored. Its id is not taken.
 Result<TaskManager::Prepared> TaskManager::Prepare(TaskSpec spec) {
   if (stopping_) return ServerIsStopping();
@@ -58,27 +76,31 @@ Result<TaskManager::Prepared> TaskManager::Prepare(TaskSpec spec) {
   }
   const Result<ResolvedMode> resolved = ResolveMode(spec.mode, spec.target);
   if (!resolved.ok()) {
-    return resolved.error().IsRetry() ? resolved.error().Prefixed("fail to connect the milvus")
-                                      : resolved.error();
+    const ErrorKind kind = resolved.error().kind;
+    const bool reached = kind == ErrorKind::kNotStandby || kind == ErrorKind::kStandby;
+    return reached ? resolved.error() : resolved.error().Prefixed("fail to connect the milvus");
   }
   spec.mode = resolved->mode;
   spec.mode_reason = resolved->reason;
   prepared.spec = std::move(spec);
-  CDC_RETURN_IF_ERROR(FillFirstProgress(&prepared));
+  PlannedSource plan;
+  CDC_RETURN_IF_ERROR(FillFirstProgress(&prepared, &plan));
+  CDC_RETURN_IF_ERROR(CheckRoomOnTarget(prepared.spec, *resolved, plan));
+  prepared.collections = std::move(plan.collections);
   return prepared;
 }
 
 // The positions from which the task will read, taken before the catalog is listed for it: whatever
 // happens afterwards is replicated, and what was written since the places that the request names.
-Status TaskManager::FillFirstProgress(Prepared* prepared) const {
+Status TaskManager::FillFirstProgress(Prepared* prepared, PlannedSource* plan) const {
   CDC_ASSIGN_OR_RETURN(const CatalogUpdate catalog, source_->ListCatalog());
-  CDC_ASSIGN_OR_RETURN(PlannedSource plan, PlanSource(prepared->spec.selection, catalog));
+  CDC_ASSIGN_OR_RETURN(*plan, PlanSource(prepared->spec.selection, catalog));
   SourceNow now;
-  CDC_ASSIGN_OR_RETURN(now.ends, source_->LatestPositions(plan.channels, kLogTimeout));
+  CDC_ASSIGN_OR_RETURN(now.ends, source_->LatestPositions(plan->channels, kLogTimeout));
   now.operation_topic = source_->operation_topic();
   now.now = ComposeTimestamp(clock_.WallMillis());
   now.decode = [this](const std::string& bytes) { return source_->DecodeId(bytes); };
-  CDC_ASSIGN_OR_RETURN(ResolvedStart resolved, ResolveStart(prepared->spec, plan, now));
+  CDC_ASSIGN_OR_RETURN(ResolvedStart resolved, ResolveStart(prepared->spec, *plan, now));
   LogQuestions log;
   log.held = [this](auto places) { return source_->Held(std::move(places), kLogTimeout); };
   log.oldest = [this](const auto& channels) { return source_->OldestHeld(channels, kLogTimeout); };
@@ -92,7 +114,6 @@ Status TaskManager::FillFirstProgress(Prepared* prepared) const {
   write.operations = resolved.operations;
   prepared->spec.start = std::move(resolved.start);
   write.source = SourceIdentity{catalog.cluster_id, catalog.revision};
-  prepared->collections = std::move(plan.collections);
   return OkStatus();
 }
 

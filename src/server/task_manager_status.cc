@@ -28,6 +28,9 @@ void FillRunning(const ReplicationStatus& running, const TargetEngine::Snapshot&
   status->counters.rows_replayed = running.counters.rows_replayed;
   status->counters.bytes = running.counters.bytes;
   status->counters.retries = running.counters.troubles;
+  status->counters.messages_skipped = running.counters.messages_skipped;
+  status->counters.messages_other = running.counters.messages_other;
+  status->counters.operations_unknown = running.counters.operations_unknown;
   status->counters.duplicate_keys = engine.duplicate_keys;
   status->counters.calls["write"] = engine.calls;
   for (const ReplicatedChannel& one : running.channels) {
@@ -70,6 +73,8 @@ TaskStatus TaskManager::StatusOf(const Task& task, TaskDetail detail) const {
     if (!task.failed && !headroom->warning.empty()) {
       status.health = Health::kWarning;
       status.health_reason = headroom->warning;
+      status.health_since_ms = headroom->since_ms;
+      status.health_retries = headroom->looks;
     }
   }
   return status;

@@ -5,25 +5,6 @@
 #include "base/format.h"
 
 namespace cdc {
-namespace {
-
-Status CheckThere(const Selection& selection, const std::set<std::string>& names) {
-  for (const NamePattern& include : selection.includes) {
-    const std::string name = include.database + "." + include.collection;
-    if (!include.exact() || names.contains(name)) continue;
-    std::string known;
-    for (const std::string& one : names) {
-      if (known.size() < 300) known += (known.empty() ? "" : ", ") + one;
-    }
-    return InvalidError(
-        Format("collection {} does not exist at the source; there are: {}. To replicate it as soon "
-               "as it is created, name it with a pattern, as in '{}*'",
-               name, known.empty() ? "none" : known, include.collection));
-  }
-  return OkStatus();
-}
-
-}  // namespace
 
 Result<PlannedSource> PlanSource(const Selection& selection, const CatalogUpdate& catalog) {
   PlannedSource plan;
@@ -51,7 +32,10 @@ Result<PlannedSource> PlanSource(const Selection& selection, const CatalogUpdate
         {db, collection->name, collection->id, target.database, target.collection, ""});
     plan.sources.push_back(collection);
   }
-  CDC_RETURN_IF_ERROR(CheckThere(selection, names));
+  for (const NamePattern& include : selection.includes) {
+    std::string name = include.database + "." + include.collection;
+    if (include.exact() && !names.contains(name)) plan.missing.push_back(std::move(name));
+  }
   return plan;
 }
 

@@ -16,10 +16,11 @@ struct PlannedSource {
   std::set<std::string> channels;             // to be read
   std::vector<CollectionStatus> collections;  // names and ids alone
   std::vector<SourceCollectionPtr> sources;   // what they are at the source, in the same order
+  // Named without a pattern and not there: replicated as soon as they are created.
+  std::vector<std::string> missing;
 };
 
-// kInvalid: two collections would get one name on the target, or one that is named without a
-// pattern does not exist.
+// kInvalid: two collections would get one name on the target.
 Result<PlannedSource> PlanSource(const Selection& selection, const CatalogUpdate& catalog);
 
 }  // namespace cdc

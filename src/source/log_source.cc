@@ -54,6 +54,12 @@ Decoded<Operation> DecodeOperations(const std::string& topic,
     Result<Operation> operation = entry.streaming ? StreamingFormatError(entry.id)
                                                   : DecodeOperation(entry.id, entry.payload.bytes);
     if (operation.ok()) {
+      if (!IsKnownOperation(operation->msg_type)) {
+        LogWarn(
+            "topic {}: message {} is an operation of type {}, which is not known here and not "
+            "replicated",
+            topic, ToString(entry.id), operation->msg_type);
+      }
       decoded.items.push_back(*std::move(operation));
       continue;
     }

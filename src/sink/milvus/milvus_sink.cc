@@ -1,6 +1,5 @@
 #include "sink/milvus/milvus_sink.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -57,6 +56,7 @@ MilvusSink::MilvusSink(TargetAddress address, TargetMode mode, Executor* executo
       mode_(mode),
       executor_(executor),
       options_(options),
+      replayed_(options.max_replayed_keys),
       connections_(address_, options.max_connections) {}
 
 MilvusSink::~MilvusSink() = default;
@@ -75,7 +75,7 @@ void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> p
     executor_->Post(alive_.Guard([run, error = calls.error()] { run->done({error, 0}); }));
     return;
   }
-  NoteReplay(*run->batch);
+  duplicate_keys_ += replayed_.Note(*run->batch);
   run->calls = *std::move(calls);
   run->succeeded.resize(run->calls.size());
   if (run->calls.empty()) {
@@ -90,16 +90,6 @@ void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> p
     }
     executor_->Post(alive_.Guard([this, run] { Continue(run); }));
   });
-}
-
-void MilvusSink::NoteReplay(const LaneBatch& batch) {
-  const bool replays = std::any_of(batch.items.begin(), batch.items.end(),
-                                   [](const LaneItem& item) { return item.replay; });
-  if (replays) {
-    duplicate_keys_ += replayed_[batch.lane].Note(batch);
-  } else {
-    replayed_.erase(batch.lane);
-  }
 }
 
 void MilvusSink::Continue(const std::shared_ptr<Run>& run) {

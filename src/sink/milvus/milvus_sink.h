@@ -19,7 +19,6 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -43,6 +42,7 @@ class MilvusSink final : public DataSink {
     size_t max_expression_bytes = 1u << 20;     // of one delete in api mode
     size_t max_calls_in_flight = 4;             // of a lane
     size_t max_connections = 256;               // lanes beyond wait, also for one that hangs
+    size_t max_replayed_keys = 500'000;         // kept to count duplicates: 30 MB
   };
 
   // `mode`: kReplicate or kApi.
@@ -53,14 +53,13 @@ class MilvusSink final : public DataSink {
   void Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> progress,
             Callback<SendOutcome> done) override;
   void Drain(const std::string& lane, Callback<Status> done) override;
-  void Forget(const std::string& lane) override { replayed_.erase(lane); }
+  void Forget(const std::string& lane) override { replayed_.Forget(lane); }
 
-  // Rows of equal key that a replay has put in one another's place.
+  // Rows of equal key that a replay has put in one another's place, as far as they were counted.
   uint64_t duplicate_keys() const { return duplicate_keys_; }
 
  private:
   struct Run;
-  void NoteReplay(const LaneBatch& batch);
   void Continue(const std::shared_ptr<Run>& run);
   void Start(const std::shared_ptr<Run>& run, size_t call);
   void OnAnswer(const std::shared_ptr<Run>& run, size_t call, Status status);
@@ -75,7 +74,7 @@ class MilvusSink final : public DataSink {
   Executor* const executor_;
   const Options options_;
   Alive alive_;
-  std::map<std::string, ReplayedKeys> replayed_;  // by lane
+  ReplayedKeys replayed_;
   uint64_t duplicate_keys_ = 0;
   bool alone_ = false;  // a call that wants to be alone is in flight
   std::deque<std::pair<std::shared_ptr<Run>, size_t>> waiting_to_be_alone_;

@@ -4,12 +4,19 @@
 // its keys first, so a row of equal key that was replayed before it is lost on the target
 // (docs/operations/limits.md). What was inserted before the replayed stretch is not known here.
 //
-// Plain value, one per lane; used by the sink, on its executor. Holds 50 bytes or so per key of the
-// stretch that is being replayed, and nothing otherwise.
+// A rewind, or a position of another program, makes a whole backlog a replay: so `max_keys` are
+// kept at most, over all lanes. A lane that would need more is forgotten and not counted until its
+// replay ends.
+//
+// Plain value, one per sink; used on its executor. Holds some 60 bytes per key of the stretches
+// that are being replayed (a node of 48 with the allocator's share, and its place in the table),
+// and nothing otherwise.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <string>
 #include <unordered_map>
 
 #include "pipeline/ports.h"
@@ -18,15 +25,34 @@ namespace cdc {
 
 class ReplayedKeys {
  public:
+  explicit ReplayedKeys(size_t max_keys) : max_keys_(max_keys) {}
+
   // A batch is about to be sent; it may be one that was sent before. Returns how many of its rows
   // take the place of another. Keys that cannot be read are passed over: sending them fails.
   uint64_t Note(const LaneBatch& batch);
+  // The lane is gone.
+  void Forget(const std::string& lane);
+
+  size_t keys() const { return kept_; }
 
  private:
-  uint64_t NoteItem(const LaneItem& item);
+  struct Place {
+    PartitionId partition = 0;
+    LogId message;  // that put it there
+  };
+  struct Lane {
+    std::unordered_multimap<uint64_t, Place> keys;  // by collection and key, hashed
+    bool uncounted = false;                         // too many: until the replay ends
+  };
 
-  // Collection and key, hashed -> partition -> the message that put it there.
-  std::unordered_map<uint64_t, std::map<PartitionId, LogId>> keys_;
+  uint64_t NoteItem(const LaneItem& item, Lane* lane);
+  bool Insert(uint64_t key, const LaneItem& item, Lane* lane);
+  void Delete(uint64_t key, PartitionId partition, Lane* lane);
+  void Clear(Lane* lane);
+
+  const size_t max_keys_;
+  size_t kept_ = 0;
+  std::map<std::string, Lane> lanes_;  // those in a replay
 };
 
 }  // namespace cdc

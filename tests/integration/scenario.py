@@ -17,6 +17,8 @@ from lab.seeder import Seeded
 from lab.stack import Stack, Target
 from lab.waiting import until
 
+QUOTA_MB = 128  # resident, of a server with one target: docs/operations/limits.md
+
 
 def on(*modes: str) -> pytest.MarkDecorator:
     """Runs a test once per kind of target: replicate, api, lite.

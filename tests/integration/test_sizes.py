@@ -10,9 +10,8 @@ from pymilvus import DataType, FieldSchema
 from lab.bulk import Bulk
 from lab.comparer import Place, compare_by_scan
 from lab.stack import Stack, Target
-from tests.integration.scenario import BOTH_MODES, Scenario
+from tests.integration.scenario import BOTH_MODES, QUOTA_MB, Scenario
 
-QUOTA_MB = 128  # resident, of a server with one target: docs/operations/limits.md
 RESIDENT_LIMIT_MB = QUOTA_MB * 1.2
 
 

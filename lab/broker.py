@@ -96,6 +96,10 @@ class Broker(Server):
     def repeat(self, topic: str, is_wanted: Callable[[bytes], bool]) -> None:
         """Writes the newest wanted message again, as a producer does that got no answer to it."""
 
-    @abstractmethod
     def truncate(self, topic: str) -> None:
         """Removes every message that was there before the call."""
+        self.cut(topic)()
+
+    @abstractmethod
+    def cut(self, topic: str) -> Callable[[], object]:
+        """Draws a line behind what is there now. What it returns removes all before the line."""

@@ -247,11 +247,15 @@ class Kafka(Broker):
         finally:
             consumer.close()
 
-    def truncate(self, topic: str) -> None:
+    def cut(self, topic: str) -> Callable[[], object]:
         end = TopicPartition(topic, 0, self.offsets(topic)[1])
-        admin = self._admin()  # kept: without it its answers never come
-        for done in admin.delete_records([end]).values():
-            done.result(_WAIT)
+
+        def remove() -> None:
+            admin = self._admin()  # kept: without it its answers never come
+            for done in admin.delete_records([end]).values():
+                done.result(_WAIT)
+
+        return remove
 
     def consumer_groups(self) -> list[str]:
         """All groups that the broker knows, of Milvus too."""

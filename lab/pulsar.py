@@ -336,12 +336,12 @@ class Pulsar(Broker):
             with contextlib.suppress(pulsar.PulsarException):
                 client.close()
 
-    def truncate(self, topic: str) -> None:
+    def cut(self, topic: str) -> Callable[[], object]:
         """A topic keeps the ledger that it writes, so it is made to begin a new one first."""
-        before = self.ledgers(topic)
+        before = set(self.ledgers(topic))
         self.unload(topic)
         self._begin_ledger(topic)
-        until(f"{topic} is truncated", lambda: self._truncated(topic, set(before)), 30)
+        return lambda: until(f"{topic} is truncated", lambda: self._truncated(topic, before), 30)
 
     def _truncated(self, topic: str, before: set[int]) -> bool:
         """Asks for it again: on a busy machine the ledger may not have been left at first."""

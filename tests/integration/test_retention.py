@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from lab.cdc_server import CdcServer, Task
+from lab.cdc_server import CdcError, CdcServer, Task
+from lab.stack import Stack
 from lab.waiting import until
 from tests.integration.scenario import Scenario, on
 
@@ -21,6 +23,10 @@ def _headroom(task: Task) -> int:
         return [] if seconds is None else [int(seconds)]
 
     return until("the headroom is known", known, 30)[0]
+
+
+def _bytes(task: Task) -> int:
+    return int(task.progress()["log_headroom_bytes"])
 
 
 def _metric(server: CdcServer, name: str, task: Task) -> float:
@@ -40,12 +46,89 @@ def test_headroom_is_shown_and_grows(other_server: CdcServer, scenario: Scenario
     before = _headroom(task)
     until("the checkpoint moves on", lambda: _headroom(task) > before, 30)
     assert _metric(other_server, "milvus_cdc_log_headroom_seconds", task) >= before
-    assert _metric(other_server, "milvus_cdc_log_headroom_bytes", task) >= 0
+    until("the log before it is measured", lambda: _bytes(task) > 0, 30)
+    assert _metric(other_server, "milvus_cdc_log_headroom_bytes", task) > 0
     assert task.get()["health"] == "ok"
     task.pause()
     paused = _headroom(task)
     other_server.restart()
     assert _headroom(task) == pytest.approx(paused, abs=2)  # a paused task's is looked at too
+
+
+@pytest.mark.slow  # a task that is 30 s behind is not worth a word
+@pytest.mark.logs("kafka", "pulsar")
+@on("api")
+def test_a_paused_task_warns_when_the_log_is_deleted_up_to_it(
+    other_server: CdcServer, scenario: Scenario
+) -> None:
+    broker = scenario.stack.broker
+    assert broker is not None
+    scenario.cdc = other_server.start(other_server.configuration(extra=OFTEN))
+    task = scenario.start_task()
+    seeded = scenario.seed(shards=1)
+    seeded.insert(100)
+    task.wait_safe(seeded.last_ts)
+    _headroom(task)  # it is known where the log began
+    (channel,) = seeded.channels
+    delete = broker.cut(channel)
+    keys = seeded.insert(10)
+    task.wait_safe(seeded.last_ts)
+    task.pause()
+    seeded.delete(keys[:5])
+    until("the log before it is measured", lambda: _bytes(task) > 0, 30)
+    whole = _bytes(task)
+    delete()
+    until("less of the log is left", lambda: _bytes(task) < whole, 30)
+    reason = task.wait_health("warning")
+    assert f"channel {channel}: the source's log deletes what is old, and only " in reason
+    task.resume()  # nothing is lost yet
+    task.wait_health("ok")
+    scenario.assert_equal(seeded)
+
+
+@pytest.fixture
+def short_lived(request: pytest.FixtureRequest, second_ports: int, log: str) -> Iterator[Stack]:
+    """A source whose RocksMQ keeps a minute, which is as little as it can, in pages of 2 s."""
+    stack = Stack(second_ports, log=log)
+    stack.source.extra_env |= {
+        "ROCKSMQ_RETENTIONTIMEINMINUTES": "1",
+        "ROCKSMQ_TIMTICKERINTERVAL": "2",  # seconds between two looks, so spelled there
+        "ROCKSMQ_ROCKSMQPAGESIZE": "1024",
+    }
+    try:
+        yield stack.start(modes=("api",))
+    finally:
+        stack.stop(keep_data=request.session.testsfailed > 0)
+
+
+@pytest.mark.slow  # minutes of retention
+@pytest.mark.logs("rocksmq")
+@pytest.mark.xdist_group("own")
+def test_a_rocksmq_that_deletes_warns_first_and_then_says_what_is_gone(short_lived: Stack) -> None:
+    own = short_lived
+    own.cdc.start(own.cdc.configuration(extra=OFTEN))
+    scenario = Scenario(own, own.targets["api"], "own")
+    task = scenario.start_task()
+    seeded = scenario.seed(shards=1)
+    seeded.insert(100)
+    scenario.assert_equal(seeded)
+    first = _headroom(task)
+    (channel,) = seeded.channels
+    until("the checkpoint moves on", lambda: _headroom(task) > max(first, 20), 60)
+    until("the log is deleted behind it", lambda: _shrinks(task), 180)
+    task.pause()
+    seeded.insert(10)
+    reason = task.wait_health("warning", 180)
+    assert f"channel {channel}: the source's log deletes what is old, and only " in reason
+    task.wait_complaint("cannot read", 180)
+    with pytest.raises(CdcError, match="oldest message held"):
+        task.resume()
+
+
+def _shrinks(task: Task) -> bool:
+    before = _bytes(task)
+    until("it was looked at again", lambda: _bytes(task) != before, 30)
+    return _bytes(task) < before
 
 
 @pytest.mark.logs("kafka", "pulsar")

@@ -107,7 +107,8 @@ class Preflight {
   // concerns the source and the tasks that are there.
   std::vector<Finding> Run(const TaskSpec* spec);
   // What creating a task looks at by itself: whether the target, which was just asked for its mode,
-  // can take the collections. `spec`: with its start.
+  // can take the collections. `spec`: with its start. That a collection which fits has to be taken
+  // over with `adopt` is left to the task: the existing Milvus-CDC takes such a request.
   std::vector<Finding> RunCollections(const TaskSpec& spec, const ResolvedMode& mode,
                                       const PlannedSource& plan);
 
@@ -132,6 +133,7 @@ class Preflight {
                      const std::vector<TargetName>& own_names, PreflightTarget* target);
 
   const PreflightPorts ports_;
+  bool creating_ = false;
   std::vector<Finding> findings_;
 };
 

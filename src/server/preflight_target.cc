@@ -94,6 +94,7 @@ void Preflight::CheckTarget(const TaskSpec& spec, const std::optional<CatalogUpd
 std::vector<Finding> Preflight::RunCollections(const TaskSpec& spec, const ResolvedMode& mode,
                                                const PlannedSource& plan) {
   findings_.clear();
+  creating_ = true;
   const auto target = ports_.open_target(spec.target);
   if (target.ok()) {
     CheckPlanned(spec, mode, plan, target->get());
@@ -221,7 +222,7 @@ void Preflight::CheckCollections(const TaskSpec& spec, const ResolvedMode& mode,
       shards.texts.push_back(
           Format("collection {} has {} shards at the source and {} on the target", name,
                  source.vchannels.size(), at->second.vchannels.size()));
-    } else if (!MayTakeOver(spec, mode, source, at->second)) {
+    } else if (!creating_ && !MayTakeOver(spec, mode, source, at->second)) {
       strangers.texts.push_back(Format("collection {} is on the target already", name));
     }
   }

@@ -63,12 +63,13 @@ Result<T> WaitFor(Duration timeout, const Error& late,
 
 Result<std::unique_ptr<SourceRuntime>> SourceRuntime::Open(const SourceConfig& config) {
   CDC_ASSIGN_OR_RETURN(auto log, OpenLogOf(config));
-  return std::unique_ptr<SourceRuntime>(new SourceRuntime(config, ShareTails(std::move(log))));
+  return std::unique_ptr<SourceRuntime>(new SourceRuntime(config, std::move(log)));
 }
 
 SourceRuntime::SourceRuntime(const SourceConfig& config, std::shared_ptr<RawLog> log)
     : config_(config),
-      log_(std::move(log)),
+      budget_(std::make_shared<ReadBudget>()),
+      log_(ShareTails(std::move(log), budget_)),
       catalog_([etcd = ClientConfig(config.etcd)] { return EtcdClient::Open(etcd); },
                CatalogKeys(config.etcd.root_path, config.etcd.meta_sub_path)) {}
 
@@ -89,11 +90,11 @@ std::unique_ptr<RbacFeed> SourceRuntime::OpenRbac(Executor* executor) {
 }
 
 std::unique_ptr<LogSource> SourceRuntime::OpenLog(Executor* executor) const {
-  return MakeLogSource(log_, executor);
+  return MakeLogSource(log_, executor, budget_);
 }
 
 std::unique_ptr<OperationSource> SourceRuntime::OpenOperations(Executor* executor) const {
-  return MakeOperationSource(log_, config_.replicate_channel, executor);
+  return MakeOperationSource(log_, config_.replicate_channel, executor, budget_);
 }
 
 Result<CatalogUpdate> SourceRuntime::ListCatalog() const {

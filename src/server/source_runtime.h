@@ -12,6 +12,7 @@
 #include "pipeline/ports.h"
 #include "server/config.h"
 #include "source/catalog_feed.h"
+#include "source/read_budget.h"
 
 namespace cdc {
 
@@ -47,6 +48,7 @@ class SourceRuntime {
   Error NoAnswer() const;
 
   const SourceConfig config_;
+  const std::shared_ptr<ReadBudget> budget_;  // of all targets
   const std::shared_ptr<RawLog> log_;
   SourceCatalog catalog_;
 };

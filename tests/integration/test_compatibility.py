@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.cdc_server import CdcServer
+from lab.cdc_server import CdcError, CdcServer
 from lab.places import ROOT as CHECKOUT
 from lab.seeder import Seeded
 from tests.integration.scenario import Scenario, on
@@ -25,6 +25,7 @@ OPERATIONS = "by-dev-replicate-msg"
 CHANNEL, VCHANNEL = "by-dev-rootcoord-dml_0", "by-dev-rootcoord-dml_0_1v0"
 POSITION = "ChZieS1kZXYtcm9vdGNvb3JkLWRtbF8wEggHAAAAAAAAAA=="
 OPERATION_POSITION = "ChRieS1kZXYtcmVwbGljYXRlLW1zZxIIBwAAAAAAAAA="
+OPERATION_TOPIC = -10  # its number among the collections
 PASSWORD = 'Milvus"'  # that of the golden file, where it ends a text of JSON
 
 
@@ -123,8 +124,15 @@ def _real_positions(server: CdcServer, seeded: Seeded) -> dict[Any, Any]:
     task.pause()
     stored = server.request("position", {"task_id": task.task_id})
     task.delete()
-    (position,) = stored["positions"]
-    (operations,) = stored["op_positions"]
+    (position,) = [one for one in stored["positions"] if one["collection_id"] != OPERATION_TOPIC]
+    (operations,) = [one for one in stored["positions"] if one["collection_id"] == OPERATION_TOPIC]
+    assert stored["op_positions"] == [operations]
+    assert stored["target_positions"] is None
+    for one in (position, operations):
+        assert set(one) == {"collection_id", "channel_name", "time", "tt", "msg_id"}, one
+        assert one["tt"] == (one["time"] + 1) << 18  # ComposeTS, one millisecond later
+    assert position["channel_name"] == seeded.channels[0]
+    assert operations["channel_name"] == _operations(server)
     described = seeded.client.describe("default", seeded.name)
     (vchannel,) = described.virtual_channel_names
     return {
@@ -147,3 +155,84 @@ def test_sessions_with_a_target(
         _replay(other_server, _adapted(session, real))
         for left in other_server.tasks():
             other_server.request("delete", {"task_id": left["task_id"]})
+
+
+# --- rules that need real tasks ------------------------------------------------------------------
+
+
+def _create(server: CdcServer, scenario: Scenario, names: str, **more: Any) -> str:
+    """Returns its id, or what is said against it."""
+    request = {
+        "milvus_connect_param": scenario.target.connect_param("api"),
+        "db_collections": {"default": [{"name": names}]},
+        **more,
+    }
+    try:
+        return str(server.request("create", request)["task_id"])
+    except CdcError as error:
+        return f"{error.code} {error.message}"
+
+
+def test_names_of_two_tasks(scenario: Scenario, other_server: CdcServer) -> None:
+    """Specific then wildcard is right, the other way round is not; a task that is deleted frees its
+    name for another of that name."""
+    other_server.start()
+    one, many = scenario.name("one"), scenario.name("*")
+    duplicate = "the collection name is duplicate with existing task"
+    first = _create(other_server, scenario, one)
+    assert duplicate in _create(other_server, scenario, one)
+    wide = _create(other_server, scenario, many)
+    assert " " not in wide
+    refused = _create(other_server, scenario, scenario.name("two"))
+    assert (
+        refused.startswith("400 ") and f"{duplicate}, [default.{scenario.name('two')}]" in refused
+    )
+    other_server.request("delete", {"task_id": first})
+    assert " " not in _create(other_server, scenario, one)
+    # Another target is another matter.
+    assert " " not in _create(
+        other_server, scenario, many, milvus_connect_param=None, blackhole_connect_param={}
+    )
+
+
+def test_users_of_one_target_belong_to_one_task(
+    scenario: Scenario, other_server: CdcServer
+) -> None:
+    other_server.start()
+    extra = {"extra_info": {"enable_user_role": True}}
+    first = _create(other_server, scenario, scenario.name("a*"), **extra)
+    assert " " not in first
+    refused = _create(other_server, scenario, scenario.name("b*"), **extra)
+    assert refused.startswith("400 ") and "the enable user role param is duplicate" in refused
+
+
+def test_room_and_reachability(scenario: Scenario, other_server: CdcServer) -> None:
+    text = other_server.configuration()
+    assert "maxTaskNum: 100" in text
+    other_server.start(text.replace("maxTaskNum: 100", "maxTaskNum: 1"))
+    nobody = {"uri": "http://127.0.0.1:9", "connect_timeout": 1}
+    away = _create(other_server, scenario, scenario.name("a"), milvus_connect_param=nobody)
+    assert away.startswith("500 ") and "fail to connect the milvus: " in away
+    assert " " not in _create(other_server, scenario, scenario.name("a"))
+    full = _create(other_server, scenario, scenario.name("b"))
+    assert full.startswith("500 ") and "the task num has reach the limit, 1" in full
+
+
+def test_pauses_and_starts(scenario: Scenario, other_server: CdcServer) -> None:
+    """What is paused says why, and stays so; disable_auto_start holds a task back at a restart."""
+    other_server.start()
+    paused = _create(other_server, scenario, scenario.name("a"))
+    held = _create(other_server, scenario, scenario.name("b"), disable_auto_start=True)
+    other_server.request("pause", {"task_id": paused})
+
+    def shown(task: str) -> tuple[str, str | None]:
+        state = other_server.request("get", {"task_id": task})["task"]
+        return state["state"], state.get("reason")
+
+    assert shown(paused) == ("Paused", "manually pause through http interface")
+    assert shown(held) == ("Running", None)
+    other_server.restart()
+    assert shown(paused) == ("Paused", "manually pause through http interface")
+    assert shown(held) == ("Paused", "the task is disabled auto start")
+    other_server.request("resume", {"task_id": held})
+    assert shown(held) == ("Running", None)

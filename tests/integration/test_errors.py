@@ -121,19 +121,29 @@ def test_source_as_its_own_target(scenario: Scenario) -> None:
     seeded = scenario.seed()
     seeded.insert(10)
     itself = {"uri": scenario.stack.source.uri, "mode": "api", "connect_timeout": 10}
-    task = scenario.start_task(milvus_connect_param=itself, adopt=True)
-    seeded.insert(10)
+    with pytest.raises(CdcError) as error:
+        scenario.start_task(milvus_connect_param=itself, adopt=True)
+    assert "the target is the source itself" in error.value.message
+    # A collection that is not there yet when the task is made.
+    task = scenario.start_task(
+        milvus_connect_param=itself, db_collections={"default": [{"name": scenario.name("later*")}]}
+    )
+    later = scenario.seed("later")
+    later.insert(10)
     assert "the target is the source itself" in task.wait_health("failed")
-    assert seeded.client.count("default", seeded.name) == 20
+    assert later.client.count("default", later.name) == 10
 
 
 @ON_PLAIN
-def test_name_that_does_not_exist(scenario: Scenario) -> None:
+def test_name_that_does_not_exist_yet(scenario: Scenario) -> None:
     name = scenario.name("future")
-    with pytest.raises(CdcError) as error:
-        scenario.start_task(db_collections={"default": [{"name": name}]})
-    assert error.value.code == 400
-    assert name in error.value.message and "pattern" in error.value.message
+    task = scenario.start_task(db_collections={"default": [{"name": name}]})
+    warning = task.wait_health("warning")
+    assert name in warning and "selects no collection" in warning
+    seeded = scenario.seed("future")
+    seeded.insert(20)
+    scenario.assert_equal(seeded)
+    task.wait_health("ok")
 
 
 # --- configuration ----------------------------------------------------------------------------

@@ -37,6 +37,9 @@ class Kafka(Broker):
 
     def __init__(self, data: Path, port: int, security: str = "none") -> None:
         super().__init__(data, port, security)
+        self.node = 1
+        self.controller: Kafka = self
+        self.copies = 1  # of each topic
         self.certificates: Certificates | None = None
 
     # --- the process --------------------------------------------------------------------------
@@ -71,15 +74,17 @@ class Kafka(Broker):
         def at(offset: int) -> str:
             return f"127.0.0.1:{self.port + offset}"
 
+        listeners = f"listeners=PLAIN://{at(0)},GATED://{at(_GATED)},SECURE://{at(_SECURE)}"
+        if self.controller is self:
+            listeners += f",CONTROLLER://{at(_CONTROLLER)}"
         lines = [
-            "process.roles=broker,controller",
-            "node.id=1",
+            f"process.roles=broker{',controller' if self.controller is self else ''}",
+            f"node.id={self.node}",
             f"log.dirs={self.data / 'log'}",
-            f"controller.quorum.voters=1@{at(_CONTROLLER)}",
+            f"controller.quorum.voters=1@127.0.0.1:{self.controller.port + _CONTROLLER}",
             "controller.listener.names=CONTROLLER",
             "inter.broker.listener.name=PLAIN",
-            f"listeners=PLAIN://{at(0)},CONTROLLER://{at(_CONTROLLER)},GATED://{at(_GATED)},"
-            f"SECURE://{at(_SECURE)}",
+            listeners,
             f"advertised.listeners=PLAIN://{at(0)},GATED://{at(_GATE)},SECURE://{at(_SECURE)}",
             "listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,"
             f"GATED:PLAINTEXT,SECURE:{self._protocol}",
@@ -88,10 +93,12 @@ class Kafka(Broker):
             "message.max.bytes=16777216",
             "replica.fetch.max.bytes=16777216",
             "offsets.topic.num.partitions=1",
-            "offsets.topic.replication.factor=1",
+            f"default.replication.factor={self.copies}",
+            f"offsets.topic.replication.factor={self.copies}",
             "transaction.state.log.num.partitions=1",
             "transaction.state.log.replication.factor=1",
             "transaction.state.log.min.isr=1",
+            "auto.leader.rebalance.enable=false",  # tests move leaders themselves
             "group.initial.rebalance.delay.ms=0",
             "log.retention.ms=-1",
             "log.index.size.max.bytes=1048576",

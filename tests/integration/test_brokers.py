@@ -11,8 +11,10 @@ from lab.broker import Broker
 from lab.bulk import Bulk, BulkWriter
 from lab.cdc_server import CdcError
 from lab.certificates import Certificates, make_certificates
-from lab.client import Key
+from lab.client import Key, Row
+from lab.comparer import diff_rows, limited
 from lab.kafka import PASSWORD, Kafka
+from lab.kafka_pair import KafkaPair
 from lab.logged_rows import compare_logged, count, is_insert, logged_rows
 from lab.milvus import Milvus
 from lab.pulsar import Pulsar, token
@@ -66,10 +68,12 @@ class _Load(BulkWriter):
 
 
 def _loaded(scenario: Scenario, disturb: Callable[[int], None]) -> None:
-    """Disturbs a load three times; afterwards both logs hold the same rows.
+    """Disturbs a load three times; afterwards both logs hold the same rows, and the target, which
+    nothing disturbed, shows them.
 
-    The logs are compared because Milvus 2.3.5 shows rows twice after its Pulsar was away. Its own
-    log may hold a message twice, when the broker went before it had acknowledged the first.
+    The source's log tells what is right, because Milvus 2.3.5 shows rows twice after its Pulsar
+    was away. That log may hold a message twice, when the broker went before it had acknowledged
+    the first.
     """
     task = scenario.start_task()
     all_bulk = [
@@ -89,6 +93,12 @@ def _loaded(scenario: Scenario, disturb: Callable[[int], None]) -> None:
     for bulk in all_bulk:
         assert logs.keys(bulk.name) == bulk.alive and len(bulk.alive) == ROWS - CHANGED
     logs.assert_equal()
+    for bulk in all_bulk:
+        place = scenario.target.place(task, "default", bulk.name)
+        assert place.client.count("default", bulk.name, at=place.at) == len(bulk.alive)
+        shown = place.client.scan("default", bulk.name, "id", None, place.at)
+        found = diff_rows(logs.rows(bulk.name), shown, scenario.target.traits, set())
+        assert not found, "\n".join(limited(found))
 
 
 class _Logs:
@@ -103,6 +113,10 @@ class _Logs:
 
     def keys(self, name: str) -> set[Key]:
         return {key for _, key in self.here["default", name]}
+
+    def rows(self, name: str) -> dict[Key, Row]:
+        """The source's."""
+        return {key: copies[-1] for (_, key), copies in self.here["default", name].items()}
 
     def assert_equal(self) -> None:
         for name, here in self.here.items():
@@ -131,6 +145,48 @@ def test_broker_killed_in_the_middle_of_a_load(scenario: Scenario) -> None:
 @on("api")
 def test_broker_killed_in_the_middle_of_a_load_by_plain_calls(scenario: Scenario) -> None:
     _kill_broker(scenario)
+
+
+@pytest.fixture
+def paired(
+    request: pytest.FixtureRequest, second_ports: int, spare_ports: int, log: str
+) -> Iterator[Stack]:
+    """A source whose Kafka has two nodes, and an ordinary target."""
+    stack = Stack(second_ports, log=log)
+    broker = stack.broker
+    assert broker is not None
+    stack.broker = stack.source.broker = KafkaPair(broker.data, broker.port, spare_ports)
+    try:
+        yield stack.start(modes=("api",))
+    finally:
+        stack.stop(keep_data=request.session.testsfailed > 0)
+
+
+@pytest.mark.slow
+@ON_KAFKA
+@pytest.mark.xdist_group("own")
+def test_leaders_moved_in_the_middle_of_a_load(paired: Stack) -> None:
+    pair = paired.broker
+    assert isinstance(pair, KafkaPair)
+    paired.cdc.start()
+
+    def leaders() -> set[int]:
+        return {pair.leader(topic) for topic in pair.topics("src-rootcoord-dml_")}
+
+    def disturb(number: int) -> None:
+        assert leaders() == ({1} if number == 1 else {1, 2})
+        if number == 0:
+            pair.second.kill()
+            until("all are led by the node that is left", lambda: leaders() == {1}, 60)
+            return
+        if number == 2:
+            pair.second.stop()  # which hands them over
+            until("all are led by the node that is left", lambda: leaders() == {1}, 60)
+        pair.second.start()
+        pair.prefer()
+        until("each node leads some", lambda: leaders() == {1, 2}, 60)
+
+    _loaded(_scenario(paired), disturb)
 
 
 @ON_PULSAR

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import itertools
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
 from lab.kafka import Kafka
+from lab.kafka_pair import KafkaPair
 from lab.log_check import LogCheck, Sent, plain
 from lab.waiting import until
 
@@ -186,6 +190,64 @@ def test_goes_on_by_itself_after_the_broker(topic: Topic, what: str) -> None:
     check.wait_entries(100)
     assert plain(check.entries()) == topic.sent
     check.process.kill()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, spare_ports: int) -> Iterator[KafkaPair]:
+    pair = KafkaPair(tmp_path_factory.mktemp("pair"), spare_ports + 10, spare_ports + 20)
+    pair.start()
+    yield pair
+    pair.kill()
+
+
+@contextlib.contextmanager
+def _written(topic: Topic) -> Iterator[Callable[[], None]]:
+    """It is written all the time; what this gives waits until it has been written on."""
+    end = threading.Event()
+
+    def write() -> None:
+        while not end.wait(0.01):  # no faster than that
+            topic.send(1, size=1_000)
+
+    def written_on() -> None:
+        enough = len(topic.sent) + 50
+        until("it is written on", lambda: len(topic.sent) >= enough, 60)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        try:
+            written_on()
+            yield written_on
+        finally:
+            end.set()
+        writing.result()
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_goes_on_when_the_leader_moves(pair: KafkaPair, tmp_path: Path, how: str) -> None:
+    """Away from a node that ends, and back to it by an election, while it is written and read."""
+    topic = Topic(pair, tmp_path)
+    try:
+        pair.create(topic.name, leader=2)
+        check = topic.check("--from", "earliest")
+        with _written(topic) as written_on:
+            for _ in range(2):
+                if how == "killed":
+                    pair.second.kill()
+                else:
+                    pair.second.stop()
+                pair.wait_led(topic.name, 1)
+                written_on()
+                pair.second.start()
+                pair.prefer()
+                pair.wait_led(topic.name, 2)
+                written_on()
+        check.wait_entries(len(topic.sent))
+        assert plain(check.entries()) == topic.sent
+        assert not any(failure.gone for failure in check.failures())
+        assert topic.read("earliest", len(topic.sent)) == topic.sent  # by one that saw no move
+    finally:
+        topic.close()
 
 
 def test_a_topic_that_is_not_there_yet_is_empty(topic: Topic) -> None:

@@ -5,6 +5,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "server/etcd_settings.h"
+#include "server/key_file.h"
 #include "store/etcd_kv.h"
 #include "store/kv_tables.h"
 #include "store/mysql_kv.h"
@@ -21,7 +22,8 @@ std::string Variable(const Environment& environment, const std::string& name) {
 }
 
 // Null: no key is set.
-Result<std::unique_ptr<SecretBox>> MakeBox(const Environment& environment) {
+Result<std::unique_ptr<SecretBox>> MakeBox(const MetaStoreConfig& config,
+                                           const Environment& environment) {
   std::string key = Variable(environment, kSecretKeyVariable);
   const std::string file_variable = std::string(kSecretKeyVariable) + "_FILE";
   const std::string file = Variable(environment, file_variable);
@@ -36,6 +38,10 @@ Result<std::unique_ptr<SecretBox>> MakeBox(const Environment& environment) {
     if (!read.ok()) return read.error().Prefixed(file_variable);
     if (read->empty()) return InvalidError(Format("{}: {} is empty", file_variable, file));
     key = *read;
+  }
+  const bool a_file_of_ours = config.store_type != "etcd" && config.store_type != "mysql";
+  if (key.empty() && a_file_of_ours) {
+    CDC_ASSIGN_OR_RETURN(key, KeyBeside(config.sqlite_path));
   }
   if (key.empty()) return std::unique_ptr<SecretBox>();
   return SecretBox::Make(key);
@@ -59,9 +65,9 @@ Result<std::unique_ptr<StoreTables>> OpenTables(const MetaStoreConfig& config) {
 
 Result<std::unique_ptr<Store>> OpenStore(const MetaStoreConfig& config,
                                          const Environment& environment) {
-  CDC_ASSIGN_OR_RETURN(std::unique_ptr<SecretBox> box, MakeBox(environment));
-  const bool sealed = box != nullptr;
   CDC_ASSIGN_OR_RETURN(std::unique_ptr<StoreTables> tables, OpenTables(config));
+  CDC_ASSIGN_OR_RETURN(std::unique_ptr<SecretBox> box, MakeBox(config, environment));
+  const bool sealed = box != nullptr;
   CDC_ASSIGN_OR_RETURN(tables, OpenSealedTables(std::move(tables), std::move(box)));
   if (!sealed && config.store_type != "sqlite") {
     LogWarn("tokens of targets are kept in clear in {}; set {} to encrypt them", config.store_type,

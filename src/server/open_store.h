@@ -2,7 +2,8 @@
 // away.
 //
 // MILVUS_CDC_SECRET_KEY, or the file that MILVUS_CDC_SECRET_KEY_FILE names, is the key with which
-// the tokens in it are encrypted: see store/secret_box.h.
+// the tokens in it are encrypted: see store/secret_box.h. Without either a SQLite store gets a key
+// of its own: server/key_file.h.
 #pragma once
 
 #include <memory>

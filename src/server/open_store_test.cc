@@ -7,6 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "store/sealed_tables.h"
+#include "store/sqlite_store.h"
+#include "store/threaded_store.h"
+
 namespace cdc {
 namespace {
 
@@ -61,11 +65,36 @@ class OpenStoreTest : public testing::Test {
   MetaStoreConfig config_;
 };
 
-TEST_F(OpenStoreTest, SqliteIsTheDefault) {
+TEST_F(OpenStoreTest, SqliteIsTheDefaultAndHasAKeyOfItsOwn) {
   Add({});
   EXPECT_TRUE(fs::exists(config_.sqlite_path));
   EXPECT_EQ(Token({}), "root:sesame");
+  EXPECT_FALSE(FilesHold("sesame"));
+  const fs::path key = config_.sqlite_path + ".key";
+  EXPECT_EQ(fs::status(key).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_FALSE(fs::exists(key.string() + ".new"));
+  fs::rename(key, folder_ + "/elsewhere");
+  EXPECT_THAT(Token({}), HasSubstr("another key"));  // a new one was made
+  fs::rename(folder_ + "/elsewhere", key);
+  EXPECT_EQ(Token({}), "root:sesame");
+  std::ofstream(key) << "";
+  EXPECT_THAT(Token({}), HasSubstr("is empty"));
+}
+
+TEST_F(OpenStoreTest, AStoreOfBeforeIsEncrypted) {
+  {  // without a key, as earlier versions wrote it
+    auto tables = OpenSealedTables(*OpenSqliteTables(config_.sqlite_path), nullptr);
+    ASSERT_TRUE(tables.ok());
+    const auto store = MakeThreadedStore(*std::move(tables));
+    StoredTask task;
+    task.spec.id = "t";
+    task.spec.mode = TargetMode::kApi;
+    task.spec.target.token = "root:sesame";
+    ASSERT_TRUE(store->AddTask(task).ok());
+  }
   EXPECT_TRUE(FilesHold("sesame"));
+  EXPECT_EQ(Token({}), "root:sesame");
+  EXPECT_FALSE(FilesHold("sesame"));
 }
 
 TEST_F(OpenStoreTest, KeyFromTheEnvironmentOrAFile) {
@@ -73,7 +102,7 @@ TEST_F(OpenStoreTest, KeyFromTheEnvironmentOrAFile) {
   EXPECT_FALSE(FilesHold("sesame"));
   const std::string file = Write(std::string(kKey) + "\n");
   EXPECT_EQ(Token({{"MILVUS_CDC_SECRET_KEY_FILE", file}}), "root:sesame");
-  EXPECT_THAT(Token({}), HasSubstr("set MILVUS_CDC_SECRET_KEY"));
+  EXPECT_THAT(Token({}), HasSubstr("set the key that it was stored with"));
   EXPECT_THAT(Token({{"MILVUS_CDC_SECRET_KEY", "another passphrase"}}),
               HasSubstr("another key than MILVUS_CDC_SECRET_KEY"));
 }

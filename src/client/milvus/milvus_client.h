@@ -8,7 +8,8 @@
 //
 // Errors are translated in milvus_status.cc. The important kinds: kNotFound, kAlreadyExists,
 // kUnavailable (surely not applied), kUnknownOutcome (a write that may have been applied),
-// kStandby, kNotStandby, kUnsupported, kInvalid. No text ever holds the token.
+// kStandby, kNotStandby, kUnsupported, kInvalid, kLimit (the call is larger than the target takes;
+// fatal: surely not applied, retry: unknown outcome). No text ever holds the token.
 #pragma once
 
 #include <functional>

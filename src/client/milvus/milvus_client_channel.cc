@@ -50,7 +50,8 @@ grpc::ChannelArguments Arguments(const TargetAddress& address) {
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  // Despite its name what gRPC gives an attempt to connect, TLS and all, before the back-off counts.
+  // Despite its name what gRPC gives an attempt to connect, TLS and all, before the back-off
+  // counts.
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   if (!address.server_name.empty()) args.SetSslTargetNameOverride(address.server_name);
@@ -187,13 +188,14 @@ void MilvusChannel::Call(const char* method, MilvusCallClass call_class, const S
     ended.swap(state_->calls->ended);
     state_->calls->in_flight.emplace(call, std::move(owned));
   }
-  auto finish = [this, calls = state_->calls, call, call_class, method](grpc::Status status) {
+  auto finish = [this, calls = state_->calls, call, call_class, method,
+                 bytes = request.size()](grpc::Status status) {
     auto callback = std::move(call->done);
     if (status.ok()) {
       callback(ToString(call->response));
     } else {
       callback(TranslateGrpcStatus(call_class, method, status.error_code(),
-                                   Redact(status.error_message()))
+                                   Redact(status.error_message()), bytes)
                    .Prefixed("target " + state_->address));
     }
     callback = nullptr;

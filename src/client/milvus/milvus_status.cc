@@ -93,8 +93,9 @@ constexpr TextRow kTexts[] = {
     {"key not found[key=", kRetry, ErrorKind::kOther, Effect::kNone},
     // ReplicateMessage of rows stamped more than 2 s ahead of the target's clock: passes by itself.
     {"failRemainRequest", kRetry, ErrorKind::kOther, Effect::kNone},
-    // The proxy forgot the collection between two looks at its own cache (2.3, GetPartitions; an alias
-    // dropped or a load at that moment). One that is really gone is code 100 at the next call.
+    // The proxy forgot the collection between two looks at its own cache (2.3, GetPartitions; an
+    // alias dropped or a load at that moment). One that is really gone is code 100 at the next
+    // call.
     {"can't find collection name", kRetry, ErrorKind::kOther, Effect::kNone},
     {"please release it first", kRetry, ErrorKind::kOther, Effect::kNone},
     {"call release() first", kRetry, ErrorKind::kOther, Effect::kNone},
@@ -139,8 +140,11 @@ constexpr GrpcRow kGrpc[] = {
     {10, "", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},  // ABORTED
     {13, "", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},  // INTERNAL: a stream was reset
     {2, "not ready", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
-    {2, "", kRetry, ErrorKind::kOther, Effect::kMaybe},         // UNKNOWN
-    {8, "", kFatal, ErrorKind::kInvalid, Effect::kNone},        // RESOURCE_EXHAUSTED: too big
+    {2, "", kRetry, ErrorKind::kOther, Effect::kMaybe},  // UNKNOWN
+    // RESOURCE_EXHAUSTED: a message too large (texts of C++ and Go, of Java), or a rate limit.
+    {8, "larger than max", kFatal, ErrorKind::kLimit, Effect::kNone},
+    {8, "exceeds maximum size", kFatal, ErrorKind::kLimit, Effect::kNone},
+    {8, "", kRetry, ErrorKind::kOther, Effect::kNone},
     {12, "", kFatal, ErrorKind::kUnsupported, Effect::kNone},   // UNIMPLEMENTED
     {16, "", kFatal, ErrorKind::kInvalid, Effect::kNone},       // UNAUTHENTICATED
     {7, "", kFatal, ErrorKind::kInvalid, Effect::kNone},        // PERMISSION_DENIED
@@ -192,6 +196,18 @@ const char* ClockAdvice(std::string_view reason) {
            "target agree within 2 seconds";
   }
   return "";
+}
+
+bool Names(std::string_view text, size_t number) {
+  const auto digit = [&](size_t at) {
+    return at < text.size() && text[at] >= '0' && text[at] <= '9';
+  };
+  const std::string digits = std::to_string(number);
+  for (size_t at = text.find(digits); at != std::string_view::npos;
+       at = text.find(digits, at + 1)) {
+    if (!digit(at - 1) && !digit(at + digits.size())) return true;
+  }
+  return false;
 }
 
 std::string OneLine(std::string_view text) {
@@ -255,10 +271,14 @@ Error TranslateMilvusStatus(MilvusCallClass call, std::string_view method, int32
 }
 
 Error TranslateGrpcStatus(MilvusCallClass call, std::string_view method, int code,
-                          std::string_view message) {
+                          std::string_view message, size_t request_bytes) {
   const std::string text = Format("Milvus {}: {} ({})", method, OneLine(message), GrpcName(code));
   for (const GrpcRow& row : kGrpc) {
     if (row.code != code || message.find(row.text) == std::string_view::npos) continue;
+    if (row.kind == ErrorKind::kLimit && call == MilvusCallClass::kWrite &&
+        !Names(message, request_bytes)) {
+      return {kRetry, row.kind, text};
+    }
     return Make(call, row.disposition, row.kind, row.effect, text + Advice(row.kind, code));
   }
   return {kFatal, ErrorKind::kOther, text};

@@ -7,6 +7,7 @@
 // for calls that it will never serve.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,8 +23,11 @@ enum class MilvusCallClass { kRead, kWrite };
 Error TranslateMilvusStatus(MilvusCallClass call, std::string_view method, int32_t code,
                             int32_t error_code, std::string_view reason);
 
-// `code` is a grpc::StatusCode other than OK.
+// `code` is a grpc::StatusCode other than OK. A call that is larger than the target, or a gateway
+// before it, takes at once is kLimit: fatal, and surely not applied, if the text names the size of
+// the request. If it does not, what was too large may have been the answer to a write that was
+// applied: kLimit with retry then.
 Error TranslateGrpcStatus(MilvusCallClass call, std::string_view method, int code,
-                          std::string_view message);
+                          std::string_view message, size_t request_bytes);
 
 }  // namespace cdc

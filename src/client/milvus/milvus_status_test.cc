@@ -163,7 +163,12 @@ const std::vector<GrpcCase> kGrpcCases = {
     {13, "Received RST_STREAM", kRetry, kUnavailable, kUnknownOutcome},
     {2, "proxy not ready", kRetry, kUnavailable, kUnknownOutcome},
     {2, "Stream removed", kRetry, kOther, kUnknownOutcome},
-    {8, "Received message larger than max", kFatal, kInvalid, kInvalid},
+    {8, "Received message larger than max (5000 vs. 4000)", kFatal, kLimit, kLimit},
+    {8, "grpc: received message larger than max (5000 vs. 4000)", kFatal, kLimit, kLimit},
+    {8, "trying to send message larger than max (5000 vs. 4000)", kFatal, kLimit, kLimit},
+    {8, "gRPC message exceeds maximum size 4000: 5000", kFatal, kLimit, kLimit},
+    {8, "rate limit exceeded, retry later", kRetry, kOther, kOther},
+    {8, "", kRetry, kOther, kOther},
     {12, "Method not implemented!", kFatal, kUnsupported, kUnsupported},
     {16, "auth check failure", kFatal, kInvalid, kInvalid},
     {7, "permission deny", kFatal, kInvalid, kInvalid},
@@ -176,12 +181,24 @@ const std::vector<GrpcCase> kGrpcCases = {
 TEST(MilvusStatusTest, EveryGrpcCodeHasItsKind) {
   for (const GrpcCase& c : kGrpcCases) {
     SCOPED_TRACE(std::to_string(c.code) + " " + c.message);
-    const Error read = TranslateGrpcStatus(MilvusCallClass::kRead, "X", c.code, c.message);
-    const Error write = TranslateGrpcStatus(MilvusCallClass::kWrite, "X", c.code, c.message);
+    const Error read = TranslateGrpcStatus(MilvusCallClass::kRead, "X", c.code, c.message, 5000);
+    const Error write = TranslateGrpcStatus(MilvusCallClass::kWrite, "X", c.code, c.message, 5000);
     EXPECT_EQ(static_cast<int>(read.disposition), static_cast<int>(c.disposition));
     EXPECT_EQ(static_cast<int>(write.disposition), static_cast<int>(c.disposition));
     EXPECT_EQ(static_cast<int>(read.kind), static_cast<int>(c.read));
     EXPECT_EQ(static_cast<int>(write.kind), static_cast<int>(c.write));
+  }
+}
+
+// A gateway may take the request and not the answer.
+TEST(MilvusStatusTest, ASizeThatIsNotTheRequestsMayBeTheAnswersToAWrite) {
+  for (const size_t request : {500, 50000, 15000, 4001}) {
+    const char* text = "grpc: received message larger than max (5000 vs. 4000)";
+    const Error write = TranslateGrpcStatus(MilvusCallClass::kWrite, "Insert", 8, text, request);
+    EXPECT_EQ(static_cast<int>(write.disposition), static_cast<int>(kRetry));
+    EXPECT_EQ(static_cast<int>(write.kind), static_cast<int>(kLimit));
+    const Error read = TranslateGrpcStatus(MilvusCallClass::kRead, "X", 8, text, request);
+    EXPECT_EQ(static_cast<int>(read.disposition), static_cast<int>(kFatal));
   }
 }
 
@@ -191,7 +208,7 @@ TEST(MilvusStatusTest, MessagesAreOneLineAndSayWhatToDo) {
   EXPECT_EQ(standby.message,
             "Milvus Insert: deny to write to mq (code 1303); the target is a standby "
             "(common.ttMsgEnabled=false), which takes replicated writes only");
-  EXPECT_NE(TranslateGrpcStatus(MilvusCallClass::kRead, "GetVersion", 16, "auth check failure")
+  EXPECT_NE(TranslateGrpcStatus(MilvusCallClass::kRead, "GetVersion", 16, "auth check failure", 0)
                 .message.find("check the token"),
             std::string::npos);
 }

@@ -78,6 +78,8 @@ class KeySet {
 struct Load {
   MergedRows rows;
   size_t items_end = 0;  // of the batch: all its rows are among the items before it
+  size_t parts = 0;      // that could travel apart, if they had to
+  std::vector<ItemRange> carries;
 };
 
 // What of the group being formed goes to one collection and partition; more changes may join.
@@ -85,9 +87,10 @@ struct OpenCall {
   CollectionId collection = 0;
   std::string scope;
   const TargetAddressOfRows* to = nullptr;
-  std::vector<Load> loads;  // of rows; only the last one takes more
-  KeySet key_set;           // of all these rows
-  PrimaryKeys keys;         // of a delete
+  std::vector<Load> loads;         // of rows; only the last one takes more
+  KeySet key_set;                  // of all these rows
+  PrimaryKeys keys;                // of a delete
+  std::vector<ItemRange> carries;  // a delete
 };
 
 class Planner {
@@ -144,6 +147,7 @@ class Planner {
     if (item.to->milvus_lite || !Unique(keys)) return size_t{0};
     std::optional<PrimaryKeys> found;
     std::vector<const Change*> changes;
+    size_t bytes = 0;
     for (size_t i = next_ + 1; i < items_.size(); ++i) {
       const LaneItem& other = items_[i];
       if (other.change.kind != ChangeKind::kInsert || other.change.ts != item.change.ts ||
@@ -153,10 +157,12 @@ class Planner {
       CDC_ASSIGN_OR_RETURN(const PrimaryKeys more, ReadPrimaryKeys(other.change, *other.to));
       found = found ? Concatenate(*std::move(found), more) : more;
       changes.push_back(&other.change);
+      bytes += other.change.payload.bytes.size();
     }
     if (!found || !SameKeys(*found, keys)) return size_t{0};
     // Several messages are one upsert only if they can travel in one call.
     const bool alone = changes.size() == 1;
+    if (!alone && bytes > options_.max_upsert_bytes) return size_t{0};
     if (!alone && !MergedRows(item.to.get()).Add(changes)) return size_t{0};
     return changes.size();
   }
@@ -174,8 +180,11 @@ class Planner {
       call->loads.push_back({MergedRows(call->to)});
       call->loads.back().rows.Add(changes);
     }
+    Load& load = call->loads.back();
+    Include({next_, next_ + items}, &load.carries);
+    load.parts += changes.size();
     next_ += items;
-    call->loads.back().items_end = next_;
+    load.items_end = next_;
     call->key_set.Add(keys);
   }
 
@@ -187,6 +196,7 @@ class Planner {
     } else {
       call->keys = Concatenate(std::move(call->keys), keys);
     }
+    Include({next_, next_ + 1}, &call->carries);
   }
 
   bool AddTo(Load& load, const std::vector<const Change*>& changes) const {
@@ -227,11 +237,15 @@ class Planner {
   }
 
   void EmitDelete(const OpenCall& open, size_t items_done) {
-    for (std::string& expression :
-         DeleteExpressions(open.keys, *open.to, options_.max_expression_bytes)) {
+    std::vector<std::string> expressions =
+        DeleteExpressions(open.keys, *open.to, options_.max_expression_bytes);
+    const bool divisible = expressions.size() < CountOf(open.keys);
+    for (std::string& expression : expressions) {
       PlannedCall call{Kind::kDelete, open.to->name, open.scope, std::move(expression)};
       call.rows = CountOf(open.keys);
       call.alone = open.to->milvus_lite;
+      call.divisible = divisible;
+      call.carries = open.carries;
       call.group = group_;
       call.items_done = items_done;
       calls_.push_back(std::move(call));
@@ -245,6 +259,8 @@ class Planner {
       call.rows = load.rows.rows();
       call.request = load.rows.Request(rows);
       call.alone = open.to->milvus_lite;
+      call.divisible = load.parts > 1;
+      call.carries = load.carries;
       call.group = group_;
       // With one partition the loads follow each other as the items do.
       call.items_done = open_.size() == 1 ? load.items_end : items_done;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "base/result.h"
@@ -23,6 +24,8 @@ namespace cdc {
 struct ApiPlanOptions {
   size_t max_bytes = 16u << 20;  // of a joined call; one larger message travels alone
   size_t max_expression_bytes = 1u << 20;
+  // Of several messages that form one upsert. A larger one is a delete and inserts.
+  size_t max_upsert_bytes = std::numeric_limits<size_t>::max();
 };
 
 // Errors: corrupt (keys that cannot be read); nothing of the batch may be sent then.

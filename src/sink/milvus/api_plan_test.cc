@@ -134,6 +134,32 @@ TEST(ApiPlanTest, AnUpsertOverPartitionsOfAPartitionKey) {
             "upsert 2 @3; ");
 }
 
+TEST(ApiPlanTest, AnUpsertOfSeveralMessagesThatNoCallTakesIsDeleteAndInserts) {
+  ApiPlanOptions options;
+  options.max_bytes = options.max_upsert_bytes = Insert({1}, 10, kP1).payload.bytes.size() + 1;
+  const auto calls = Plan(
+      {Item(Delete({1, 2}, 10, kAllPartitions), "", false, true),
+       Item(Insert({1}, 10, kP1), "p1", false, true), Item(Insert({2}, 10, 72), "p2", false, true)},
+      options);
+  EXPECT_EQ(Text(calls), "delete 2 '' id in [1,2] @1; insert 1 @2; insert 1 @3; ");
+}
+
+// What a call carries decides what is sent again when another one of its group was too large.
+TEST(ApiPlanTest, EveryCallKnowsItsItems) {
+  const auto calls = Plan({Item(Insert({1}, 10, kP1), "p1"), Item(Insert({2}, 11, 72), "p2"),
+                           Item(Insert({3}, 12, kP1), "p1"), Item(Insert({4}, 13, kP1), "p1"),
+                           Item(Delete({1}, 14, kP1), "p1"), Item(Insert({1}, 14, kP1), "p1"),
+                           Item(Delete({9}, 15, kP1), "p1")});
+  std::string text;
+  for (const PlannedCall& call : calls) {
+    for (const ItemRange& range : call.carries) {
+      text += std::to_string(range.begin) + "-" + std::to_string(range.end) + " ";
+    }
+    text += call.divisible ? "divisible; " : "whole; ";
+  }
+  EXPECT_EQ(text, "0-1 2-4 divisible; 1-2 whole; 4-6 whole; 6-7 whole; ");
+}
+
 TEST(ApiPlanTest, WhatIsNoUpsertStaysDeleteAndInsert) {
   const std::string apart = "delete 1 'p1' id in [1] @1; insert 1 @2; ";
   // another time

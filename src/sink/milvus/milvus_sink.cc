@@ -1,8 +1,11 @@
 #include "sink/milvus/milvus_sink.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "sink/milvus/api_plan.h"
 #include "sink/milvus/replicate_plan.h"
 #include "sink/milvus/stale_partitions.h"
@@ -34,18 +37,27 @@ void Make(MilvusClient* client, const PlannedCall& call, std::function<void(Stat
 
 // One Send in progress.
 struct MilvusSink::Run {
-  std::shared_ptr<const LaneBatch> batch;
+  std::shared_ptr<const LaneBatch>
+      batch;  // as sent, or what was left of it when it was planned anew
+  std::optional<std::vector<size_t>> places;  // of the items that were left, in the batch as sent
+  size_t items = 0;                           // of the batch as sent
   std::vector<PlannedCall> calls;
   std::vector<bool> succeeded;  // by call
   size_t next = 0;              // to be started
   size_t in_flight = 0;
-  size_t through = 0;  // calls that succeeded, with all before them
-  Status status;       // see OnCallEnded
+  size_t through = 0;      // calls that succeeded, with all before them
+  bool too_large = false;  // a call was, and surely not applied: plan anew what is left
+  Status status;           // see OnCallEnded
   MilvusClient* client = nullptr;
   Callback<size_t> progress;
   Callback<SendOutcome> done;
 
-  size_t applied() const { return through == 0 ? 0 : calls[through - 1].items_done; }
+  // Leading items of the batch as sent.
+  size_t applied() const {
+    const size_t done = through == 0 ? 0 : calls[through - 1].items_done;
+    if (!places) return done;
+    return done < places->size() ? (*places)[done] : items;
+  }
 };
 
 MilvusSink::MilvusSink(TargetAddress address, TargetMode mode, Executor* executor)
@@ -65,12 +77,10 @@ void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> p
                       Callback<SendOutcome> done) {
   auto run = std::make_shared<Run>();
   run->batch = std::move(batch);
+  run->items = run->batch->items.size();
   run->progress = std::move(progress);
   run->done = std::move(done);
-  auto calls =
-      mode_ == TargetMode::kReplicate
-          ? PlanReplicateCalls(*run->batch, options_.max_replicate_bytes)
-          : PlanApiCalls(*run->batch, {options_.max_rows_bytes, options_.max_expression_bytes});
+  auto calls = Plan(*run->batch);
   if (!calls) {
     executor_->Post(alive_.Guard([run, error = calls.error()] { run->done({error, 0}); }));
     return;
@@ -92,8 +102,18 @@ void MilvusSink::Send(std::shared_ptr<const LaneBatch> batch, Callback<size_t> p
   });
 }
 
+Result<std::vector<PlannedCall>> MilvusSink::Plan(const LaneBatch& batch) const {
+  if (mode_ == TargetMode::kReplicate) {
+    return PlanReplicateCalls(batch, std::min(options_.max_replicate_bytes, max_call_bytes_));
+  }
+  return PlanApiCalls(batch,
+                      {std::min(options_.max_rows_bytes, max_call_bytes_),
+                       std::min(options_.max_expression_bytes, max_call_bytes_), max_call_bytes_});
+}
+
 void MilvusSink::Continue(const std::shared_ptr<Run>& run) {
-  while (run->status.ok() && run->next < run->calls.size() &&
+  if (run->too_large && run->in_flight == 0 && run->status.ok()) PlanRest(run);
+  while (run->status.ok() && !run->too_large && run->next < run->calls.size() &&
          run->in_flight < options_.max_calls_in_flight) {
     const size_t next = run->next;
     if (run->in_flight > 0 && run->calls[next].group != run->calls[next - 1].group) return;
@@ -112,10 +132,65 @@ void MilvusSink::Finish(const std::shared_ptr<Run>& run) {
   if (run->client != nullptr && run->status.ok()) connections_.GiveBack(run->client);
   if (run->client != nullptr && !run->status.ok()) connections_.Close(run->client);
   if (run->status.ok()) {
-    run->done({OkStatus(), run->batch->items.size()});
+    run->done({OkStatus(), run->items});
   } else {
     run->done({run->status, run->applied()});
   }
+}
+
+// The items that the calls which have not succeeded carry, as a batch of its own. The others are
+// applied, whatever their place.
+void MilvusSink::PlanRest(const std::shared_ptr<Run>& run) {
+  const LaneBatch& batch = *run->batch;
+  std::vector<bool> left(batch.items.size());
+  for (size_t call = 0; call < run->calls.size(); ++call) {
+    if (run->succeeded[call]) continue;
+    for (const ItemRange& range : run->calls[call].carries) {
+      std::fill(left.begin() + static_cast<std::ptrdiff_t>(range.begin),
+                left.begin() + static_cast<std::ptrdiff_t>(range.end), true);
+    }
+  }
+  auto rest = std::make_shared<LaneBatch>();
+  rest->lane = batch.lane;
+  rest->tick = batch.tick;
+  rest->tick_before = batch.tick_before;
+  std::vector<size_t> places;
+  for (size_t item = 0; item < batch.items.size(); ++item) {
+    if (!left[item]) continue;
+    rest->items.push_back(batch.items[item]);
+    places.push_back(run->places ? (*run->places)[item] : item);
+  }
+  auto calls = Plan(*rest);
+  if (!calls) {
+    run->status = calls.error();
+    return;
+  }
+  run->batch = std::move(rest);
+  run->places = std::move(places);
+  run->calls = *std::move(calls);
+  run->succeeded.assign(run->calls.size(), false);
+  run->next = run->through = 0;
+  run->too_large = false;
+}
+
+// Lowers the limit. Ok: the rest of the batch is to be planned anew.
+Status MilvusSink::OnTooLarge(const std::shared_ptr<Run>& run, size_t call, const Error& error) {
+  const PlannedCall& made = run->calls[call];
+  if (!made.divisible) {
+    return FatalError(
+        error.message +
+            "; a single message of the source is larger than the target, or a gateway "
+            "before it, takes at once: raise its limit (of a Milvus "
+            "proxy.grpc.serverMaxRecvSize) and resume",
+        ErrorKind::kLimit);
+  }
+  if (made.bytes() / 2 < max_call_bytes_) {
+    max_call_bytes_ = made.bytes() / 2;
+    LogWarn("{}; calls to it are of {} bytes at most from now on", error.message, max_call_bytes_);
+  }
+  if (error.IsRetry()) return RetryError(error.message, ErrorKind::kUnknownOutcome);
+  run->too_large = true;
+  return OkStatus();
 }
 
 void MilvusSink::LetNextAlone() {
@@ -155,8 +230,11 @@ void MilvusSink::OnAnswer(const std::shared_ptr<Run>& run, size_t call, Status s
 void MilvusSink::OnCallEnded(const std::shared_ptr<Run>& run, size_t call, Status status) {
   --run->in_flight;
   if (run->calls[call].alone) LetNextAlone();
-  run->calls[call].request = {};
   run->succeeded[call] = status.ok();
+  if (!status.ok() && status.error().kind == ErrorKind::kLimit) {
+    status = OnTooLarge(run, call, status.error());
+  }
+  run->calls[call].request = {};
   // The first failure, but one that passes goes before one that does not: it may be of unknown
   // outcome, and is waited out before anything is repeated.
   const bool failed_for_good = !run->status.ok() && !run->status.error().IsRetry();

@@ -9,6 +9,10 @@
 // thousands after a start. Contract: pipeline/ports.h (DataSink). Used on the executor, which must
 // outlive the sink; nothing blocks.
 //
+// A call that the target, or a gateway before it, finds too large is planned anew in calls of half
+// its size, and so are all later ones, until this sink ends; only one source message that is too
+// large by itself is refused.
+//
 // A target that says it has no such partition although it has is made to look again, and the call
 // fails with retry (stale_partitions.h).
 //
@@ -19,6 +23,7 @@
 #pragma once
 
 #include <deque>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,6 +34,7 @@
 #include "model/task.h"
 #include "pipeline/ports.h"
 #include "sink/milvus/connection_pool.h"
+#include "sink/milvus/planned_call.h"
 #include "sink/milvus/replayed_keys.h"
 
 namespace cdc {
@@ -60,10 +66,13 @@ class MilvusSink final : public DataSink {
 
  private:
   struct Run;
+  Result<std::vector<PlannedCall>> Plan(const LaneBatch& batch) const;
   void Continue(const std::shared_ptr<Run>& run);
   void Start(const std::shared_ptr<Run>& run, size_t call);
   void OnAnswer(const std::shared_ptr<Run>& run, size_t call, Status status);
   void OnCallEnded(const std::shared_ptr<Run>& run, size_t call, Status status);
+  Status OnTooLarge(const std::shared_ptr<Run>& run, size_t call, const Error& error);
+  void PlanRest(const std::shared_ptr<Run>& run);
   void LetNextAlone();
   void Finish(const std::shared_ptr<Run>& run);
   void Probe();
@@ -74,6 +83,7 @@ class MilvusSink final : public DataSink {
   Executor* const executor_;
   const Options options_;
   Alive alive_;
+  size_t max_call_bytes_ = std::numeric_limits<size_t>::max();  // as learned from refusals
   ReplayedKeys replayed_;
   uint64_t duplicate_keys_ = 0;
   bool alone_ = false;  // a call that wants to be alone is in flight

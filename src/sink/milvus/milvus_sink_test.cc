@@ -42,7 +42,7 @@ std::string Partitions(const std::string& name) {
   return answer.Take();
 }
 
-LaneItem Row(int64_t key, const std::string& partition = "p") {
+LaneItem Row(int64_t key, const std::string& partition = "p", const std::string& text = "t") {
   auto to = std::make_shared<TargetAddressOfRows>();
   to->name = {"default", "c"};
   to->collection_id = 9;
@@ -50,7 +50,7 @@ LaneItem Row(int64_t key, const std::string& partition = "p") {
   to->partition_id = 77;
   to->primary_key = rows_for_tests::kKeyField;
   to->primary_key_name = "id";
-  return {rows_for_tests::Insert({key}, 100, 8), to, 100, false};
+  return {rows_for_tests::Insert({key}, 100, 8, text), to, 100, false};
 }
 
 std::shared_ptr<const LaneBatch> Batch(const std::string& lane, std::vector<LaneItem> items) {
@@ -63,12 +63,12 @@ std::shared_ptr<const LaneBatch> Batch(const std::string& lane, std::vector<Lane
 // A sink and its executor.
 class Sink {
  public:
-  explicit Sink(const ScriptedMilvus& target, MilvusSink::Options options = {})
+  explicit Sink(const ScriptedMilvus& target, MilvusSink::Options options = {},
+                TargetMode mode = TargetMode::kApi)
       : executor_("sink") {
     options.settle = std::chrono::milliseconds(1);
-    executor_.RunAndWait([&] {
-      sink_ = std::make_unique<MilvusSink>(target.address(), TargetMode::kApi, &executor_, options);
-    });
+    executor_.RunAndWait(
+        [&] { sink_ = std::make_unique<MilvusSink>(target.address(), mode, &executor_, options); });
   }
   ~Sink() {
     executor_.RunAndWait([&] { sink_.reset(); });
@@ -176,6 +176,143 @@ TEST(MilvusSinkTest, AnUnknownOutcomeIsToldBeforeARefusal) {
   const SendOutcome outcome = sink.Send(Batch("a", {Row(1, "p1"), Row(1, "p2")}));
   ASSERT_FALSE(outcome.status.ok());
   EXPECT_EQ(outcome.status.error().kind, ErrorKind::kUnknownOutcome);
+}
+
+// The keys of all rows in Insert requests, in order.
+std::vector<int64_t> KeysIn(const std::vector<std::string>& requests) {
+  std::vector<int64_t> keys;
+  for (const std::string& request : requests) {
+    WireReader fields(request);
+    while (fields.Next()) {
+      if (!fields.Is(5, WireType::kBytes)) continue;
+      WireReader column(fields.bytes());
+      std::string_view name, values;
+      while (column.Next()) {
+        if (column.field() == 2) name = column.bytes();
+        if (column.field() == 3) values = column.bytes();
+      }
+      if (name != "id") continue;
+      WireReader kinds(values);
+      while (kinds.Next()) {
+        WireReader array(kinds.bytes());
+        while (array.Next()) {
+          ForEachVarint(array, [&](uint64_t key) { keys.push_back(static_cast<int64_t>(key)); });
+        }
+      }
+    }
+  }
+  return keys;
+}
+
+constexpr int kTargetTakes = 100'000;
+const std::string kText(10'000, 't');
+
+TEST(MilvusSinkTest, ATargetThatTakesLittleAtOnceGetsSmallerCalls) {
+  ScriptedMilvus target(Success, kTargetTakes);
+  Sink sink(target);
+  std::vector<LaneItem> rows;
+  std::vector<int64_t> keys;
+  for (int64_t key = 0; key < 100; ++key) {
+    rows.push_back(Row(key, "p", kText));
+    keys.push_back(key);
+  }
+  const SendOutcome outcome = sink.Send(Batch("a", rows));
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.error().message;
+  EXPECT_EQ(outcome.applied, 100U);
+  EXPECT_THAT(KeysIn(target.requests()), testing::UnorderedElementsAreArray(keys));
+  EXPECT_EQ(target.connections(), 1U);
+  const size_t refused = target.refused();
+  EXPECT_GT(refused, 0U);
+  EXPECT_LT(refused, 20U);
+  ASSERT_TRUE(sink.Send(Batch("b", rows)).status.ok());
+  EXPECT_EQ(target.refused(), refused) << "it is known by now";
+}
+
+// Calls of a group are in flight together: what succeeded beside a refusal must not be sent again.
+TEST(MilvusSinkTest, WhatWasAppliedBesideARefusedCallIsNotRepeated) {
+  ScriptedMilvus target(Success, kTargetTakes);
+  Sink sink(target);
+  std::vector<LaneItem> rows;
+  std::vector<int64_t> keys;
+  for (int64_t key = 0; key < 40; ++key) {
+    rows.push_back(Row(key, "large", kText));
+    rows.push_back(Row(1000 + key, "small"));
+    keys.insert(keys.end(), {key, 1000 + key});
+  }
+  const SendOutcome outcome = sink.Send(Batch("a", rows));
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.error().message;
+  EXPECT_EQ(outcome.applied, 80U);
+  EXPECT_GT(target.refused(), 0U);
+  EXPECT_THAT(KeysIn(target.requests()), testing::UnorderedElementsAreArray(keys));
+}
+
+TEST(MilvusSinkTest, AStandbyThatTakesLittleAtOnceGetsSmallerCalls) {
+  ScriptedMilvus target(Success, kTargetTakes);
+  Sink sink(target, {}, TargetMode::kReplicate);
+  LaneBatch batch;
+  batch.lane = "dml";
+  for (int64_t key = 0; key < 100; ++key) {
+    batch.items.push_back(Row(key, "p", kText));
+    batch.items.back().stamp = 100 + static_cast<Timestamp>(key);
+  }
+  batch.tick = 300;
+  const SendOutcome outcome = sink.Send(std::make_shared<LaneBatch>(batch));
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.error().message;
+  EXPECT_EQ(outcome.applied, 100U);
+  EXPECT_GT(target.refused(), 0U);
+  std::vector<Timestamp> stamps;
+  for (const std::string& request : target.requests()) {
+    WireReader fields(request);
+    while (fields.Next()) {
+      if (fields.field() != 5) continue;
+      WireReader message(fields.bytes());
+      if (!message.Next()) continue;
+      WireReader base(message.bytes());
+      while (base.Next()) {
+        if (base.field() == 3) stamps.push_back(base.number());
+      }
+    }
+  }
+  ASSERT_EQ(stamps.size(), 101U);
+  for (size_t i = 0; i < 100; ++i) EXPECT_EQ(stamps[i], 100 + i);
+  EXPECT_EQ(stamps.back(), 300U);
+}
+
+TEST(MilvusSinkTest, OneMessageThatIsTooLargeByItselfIsRefusedWithAdvice) {
+  ScriptedMilvus target(Success, kTargetTakes);
+  Sink sink(target);
+  const SendOutcome outcome =
+      sink.Send(Batch("a", {Row(1), Row(2, "p", std::string(kTargetTakes, 't')), Row(3)}));
+  ASSERT_FALSE(outcome.status.ok());
+  EXPECT_FALSE(outcome.status.error().IsRetry());
+  EXPECT_THAT(outcome.status.error().message, HasSubstr("proxy.grpc.serverMaxRecvSize"));
+  EXPECT_EQ(outcome.applied, 1U);
+}
+
+TEST(MilvusSinkTest, AnAnswerThatIsTooLargeLeavesTheOutcomeOpen) {
+  ScriptedMilvus target(Success);
+  target.EndCallsWith([](size_t) {
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                        "grpc: received message larger than max (5 vs. 4)");
+  });
+  Sink sink(target);
+  const SendOutcome outcome = sink.Send(Batch("a", {Row(1), Row(2)}));
+  ASSERT_FALSE(outcome.status.ok());
+  EXPECT_TRUE(outcome.status.error().IsRetry());
+  EXPECT_EQ(outcome.status.error().kind, ErrorKind::kUnknownOutcome);
+  EXPECT_EQ(target.called().size(), 1U) << "the lane drains first";
+}
+
+// It used to stop the task for good.
+TEST(MilvusSinkTest, AGatewaysRateLimitIsTriedAgain) {
+  ScriptedMilvus target(Success);
+  target.EndCallsWith([](size_t) {
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many requests");
+  });
+  Sink sink(target);
+  const SendOutcome outcome = sink.Send(Batch("a", {Row(1)}));
+  ASSERT_FALSE(outcome.status.ok());
+  EXPECT_TRUE(outcome.status.error().IsRetry());
 }
 
 TEST(MilvusSinkTest, APartitionThatTheTargetHasForgottenIsLookedForAgain) {

@@ -1,6 +1,7 @@
 #include "sink/milvus/replicate_plan.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/milvus/message_codec.h"
 
@@ -13,14 +14,18 @@ class Cutter {
   Cutter(const LaneBatch& batch, size_t max_bytes)
       : batch_(batch), max_bytes_(max_bytes), begin_ts_(batch.tick_before) {}
 
-  // The messages of one item stay in one call.
   void Add(std::vector<Slices> messages, Timestamp stamp) {
     size_t bytes = 0;
     for (const Slices& message : messages) bytes += message.size();
     if (!messages_.empty() && bytes_ + bytes > max_bytes_) Cut();
-    bytes_ += bytes;
-    end_ts_ = std::max(end_ts_, stamp);
-    for (Slices& message : messages) messages_.push_back(std::move(message));
+    for (Slices& message : messages) {
+      // Of one item, which is larger than a call.
+      if (!messages_.empty() && bytes_ + message.size() > max_bytes_) Cut();
+      bytes_ += message.size();
+      end_ts_ = std::max(end_ts_, stamp);
+      if (items_done_ < batch_.items.size()) Include({items_done_, items_done_ + 1}, &carries_);
+      messages_.push_back(std::move(message));
+    }
   }
   void ItemDone() { ++items_done_; }
 
@@ -36,6 +41,8 @@ class Cutter {
     PlannedCall call;
     call.request = ReplicateRequest(batch_.lane, begin_ts_, end_ts_, messages_);
     call.group = calls_.size();  // one at a time: several at once arrive out of order
+    call.divisible = messages_.size() > 1;
+    call.carries = std::exchange(carries_, {});
     call.items_done = items_done_;
     calls_.push_back(std::move(call));
     messages_.clear();
@@ -49,6 +56,7 @@ class Cutter {
   size_t bytes_ = 0;
   size_t items_done_ = 0;
   std::vector<Slices> messages_;
+  std::vector<ItemRange> carries_;
   std::vector<PlannedCall> calls_;
 };
 

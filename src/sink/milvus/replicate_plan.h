@@ -10,9 +10,10 @@
 
 namespace cdc {
 
-// One call unless the messages exceed `max_bytes` together (one larger message travels alone). The
-// tick goes last. A replayed insert becomes a delete at stamp - 1 and the insert at its stamp.
-// Errors: corrupt (a replay whose keys cannot be read); nothing of the batch may be sent then.
+// One call unless the messages exceed `max_bytes` together (one larger message travels alone; those
+// of one item part only if they have to). The tick goes last. A replayed insert becomes a delete at
+// stamp - 1 and the insert at its stamp. Errors: corrupt (a replay whose keys cannot be read);
+// nothing of the batch may be sent then.
 Result<std::vector<PlannedCall>> PlanReplicateCalls(const LaneBatch& batch, size_t max_bytes);
 
 }  // namespace cdc

@@ -124,6 +124,30 @@ TEST(ReplicatePlanTest, LargeBatchesAreCutInOrderAndTheTickIsLast) {
   EXPECT_EQ(last, 20u);
 }
 
+// A replayed message is a delete and an insert, and together they may be more than a target takes.
+TEST(ReplicatePlanTest, TheMessagesOfOneItemPartWhereTheyHaveTo) {
+  const Change insert = Insert({1, 2}, 10, kP1);
+  const LaneBatch batch = Batch({{insert, Address(), 50, true}, {insert, Address(), 52, true}}, 60);
+  const auto calls = PlanReplicateCalls(batch, insert.payload.bytes.size() + 8);
+  ASSERT_TRUE(calls.ok());
+  std::vector<Timestamp> stamps;
+  for (const PlannedCall& call : *calls) {
+    for (const Message& message : Read(call.request).second) stamps.push_back(message.ts);
+  }
+  EXPECT_EQ(stamps, (std::vector<Timestamp>{49, 50, 51, 52, 60}));
+  ASSERT_EQ(calls->size(), 5u);
+  const size_t done[] = {0, 1, 1, 2, 2};
+  for (size_t i = 0; i < 5; ++i) {
+    const PlannedCall& call = (*calls)[i];
+    EXPECT_EQ(call.items_done, done[i]);
+    EXPECT_FALSE(call.divisible);
+    ASSERT_EQ(call.carries.size(), i < 4 ? 1u : 0u);
+    if (i < 4) {
+      EXPECT_EQ(call.carries[0].begin, i / 2);
+    }
+  }
+}
+
 TEST(ReplicatePlanTest, DropsAreMessagesToo) {
   Change drop;
   drop.kind = ChangeKind::kDropCollection;

@@ -5,7 +5,7 @@
 // as the log's oldest offset is not above the one to be read next.
 //
 // Threads: one of its own that serves every tail, one for questions (Latest, Held), and those of
-// librdkafka. What librdkafka has fetched and nobody has read yet is bounded per tail (about 1 MiB
+// librdkafka. What librdkafka has fetched and nobody has read yet is bounded per tail (about 2 MiB
 // unless the messages compress unusually well).
 //
 // Errors: kRetry while no broker can be reached (librdkafka goes on trying by itself);

@@ -218,18 +218,33 @@ TEST_F(PulsarCursorTest, WhatIsPassedOverInTheMiddleOfAReadIsRead) {
 
 TEST_F(PulsarCursorTest, ANewReaderThatIsMovedAtOnceIsNotBelieved) {
   for (uint64_t i = 0; i < 6; ++i) topic_.Write({5, i});
-  topic_.Expire({5, 4});
-  for (const LogPosition& from : {LogPosition{}, At({5, 0}), After({5, 0})}) {
-    for (const int moved : {1, 2}) {  // the reader, and the one that is asked then
-      if (from.kind == LogPosition::Kind::kEarliest && moved == 2) continue;  // nobody could know
-      topic_.expiring_opens = moved;
-      auto cursor = Cursor(from);
-      const uint64_t first = from.kind == LogPosition::Kind::kAfter ? 1 : 0;
-      const Ids ids = MustRead(&cursor);
-      ASSERT_EQ(ids.size(), 6 - first) << ToString(from) << moved;
-      EXPECT_EQ(ids.front(), (LogId{5, first}));
+  for (const uint64_t to : {1, 4}) {
+    topic_.Expire({5, to});
+    for (const LogPosition& from : {LogPosition{}, At({5, 0}), After({5, 0})}) {
+      for (const int moved : {1, 2}) {  // the reader, and the one that is asked then
+        if (from.kind == LogPosition::Kind::kEarliest && moved == 2) continue;  // nobody could know
+        topic_.expiring_opens = moved;
+        auto cursor = Cursor(from);
+        const uint64_t first = from.kind == LogPosition::Kind::kAfter ? 1 : 0;
+        const Ids ids = MustRead(&cursor);
+        ASSERT_EQ(ids.size(), 6 - first) << ToString(from) << moved;
+        EXPECT_EQ(ids.front(), (LogId{5, first}));
+      }
     }
   }
+}
+
+TEST_F(PulsarCursorTest, TheEndThatExcusedOneMessageDoesNotExcuseTheNext) {
+  topic_.Write({5, 0});
+  auto cursor = Cursor({});
+  EXPECT_EQ(MustRead(&cursor), (Ids{{5, 0}}));
+  EXPECT_EQ(MustRead(&cursor), Ids{});  // this is the end
+  topic_.DeleteUpTo(5);
+  topic_.Write({6, 0});
+  EXPECT_EQ(MustRead(&cursor), (Ids{{6, 0}}));
+  for (const uint64_t ledger : {7, 8}) topic_.Write({ledger, 0});
+  topic_.DeleteUpTo(7);
+  EXPECT_THAT(GoneMessage(&cursor), testing::HasSubstr("the oldest message held is 8:0"));
 }
 
 TEST_F(PulsarCursorTest, ABrokerThatPassesOverThemAgainIsAnErrorThatPasses) {

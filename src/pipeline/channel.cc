@@ -127,9 +127,9 @@ void Channel::Read() {
       host_->OnReadTrouble(this, nullptr);
     }));
   }
-  reader_->Read(options_.read_bytes, alive_.Guard([this](Result<std::vector<Change>> result) {
-    OnRead(std::move(result));
-  }));
+  reader_->Read(
+      std::min(options_.read_bytes, governor_->Share()),
+      alive_.Guard([this](Result<std::vector<Change>> result) { OnRead(std::move(result)); }));
 }
 
 void Channel::OnRead(Result<std::vector<Change>> result) {

@@ -60,9 +60,14 @@ bool ReadGovernor::MayRead(Id id) {
   return false;
 }
 
+size_t ReadGovernor::Share() const {
+  const size_t channels = std::max<size_t>(1, members_.size());
+  return std::max(options_.limit_bytes / 4 / channels, options_.least_share_bytes);
+}
+
 bool ReadGovernor::Allowed(const Member& member) const {
   if (used_ < options_.limit_bytes) return true;
-  if (member.bytes < options_.reserve_bytes) return true;
+  if (member.bytes < std::min(options_.reserve_bytes, Share())) return true;
   if (member.handed) return false;
   for (const auto& [id, other] : members_) {
     if (other.awaited && other.resolved < member.resolved) return false;

@@ -5,8 +5,13 @@
 // all that it holds waits for its next tick: a merge or a barrier waits for the lowest, so it must
 // never wait for memory that only its own reading can free. What was handed on is freed by others
 // (the target, a create), so with that outstanding the lowest waits too: else a target that is down
-// would let it read without end. Lives on the pipeline's executor; one for all channels of a
-// target.
+// would let it read without end.
+//
+// What is held beyond the limit is bounded too, however many channels there are: the reserve, and
+// one read, are at most a channel's share of a quarter of the limit. All channels together hold at
+// most five thirds of the limit, as long as that share is not below the least one.
+//
+// Lives on the pipeline's executor; one for all channels of a target.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +27,9 @@ class ReadGovernor {
  public:
   struct Options {
     size_t limit_bytes = 128 << 20;
-    size_t reserve_bytes = 1 << 20;  // per channel
+    size_t reserve_bytes = 1 << 20;  // per channel, at most
+    // Of one channel, however many there are: reading less at once is not worth waking up for.
+    size_t least_share_bytes = 16 << 10;
   };
   ReadGovernor(Executor* executor, Options options) : executor_(executor), options_(options) {}
 
@@ -41,6 +48,8 @@ class ReadGovernor {
 
   // False: the channel is remembered and resumed when it may read.
   bool MayRead(Id id);
+  // How much one read is to bring at most.
+  size_t Share() const;
   size_t used() const { return used_; }
 
  private:

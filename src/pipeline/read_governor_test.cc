@@ -91,6 +91,32 @@ TEST_F(ReadGovernorTest, OvertakingTheOtherResumesIt) {
   EXPECT_EQ(resumed_[1], 1);
 }
 
+// What a read brings is one and a half times what was asked for at most.
+TEST(ReadGovernorShareTest, HoweverManyChannelsThereAreLittleIsHeldBeyondTheLimit) {
+  constexpr size_t kLimit = 32 << 20;
+  for (const size_t count : {1, 4, 16, 64, 500}) {
+    ManualExecutor executor;
+    ReadGovernor governor(&executor, {kLimit, 1 << 20});
+    std::vector<ReadGovernor::Id> ids;
+    for (size_t i = 0; i < count; ++i) {
+      ids.push_back(governor.Register([] {}));
+      governor.SetAwaited(ids.back(), true);
+      governor.SetHanded(ids.back(), true);  // the target takes nothing
+    }
+    for (bool any = true; any;) {
+      std::vector<ReadGovernor::Id> reading;  // all at once: none has brought anything yet
+      for (const auto id : ids) {
+        if (governor.MayRead(id)) reading.push_back(id);
+      }
+      for (const auto id : reading) governor.Charge(id, governor.Share() * 3 / 2);
+      any = !reading.empty();
+      ASSERT_LE(governor.used(), 2 * kLimit) << count << " channels";
+    }
+    EXPECT_GE(governor.used(), kLimit) << count << " channels";
+    EXPECT_LE(governor.used(), count == 1 ? kLimit * 3 / 2 : kLimit * 5 / 3) << count;
+  }
+}
+
 TEST_F(ReadGovernorTest, LeavingGivesBackTheBytes) {
   const auto a = Add(5);
   const auto b = Add(9);

@@ -20,7 +20,7 @@ template <typename T>
 struct Decoded {
   std::vector<T> items;
   std::optional<Error> error;
-  size_t bytes = 0;
+  size_t bytes = 0;  // held by the items
 };
 
 Decoded<Change> DecodeChanges(const std::string& channel, Result<std::vector<RawEntry>> entries) {
@@ -31,7 +31,7 @@ Decoded<Change> DecodeChanges(const std::string& channel, Result<std::vector<Raw
   }
   decoded.items.reserve(entries->size());
   for (RawEntry& entry : *entries) {
-    decoded.bytes += entry.payload.bytes.size();
+    decoded.bytes += sizeof(Change) + entry.payload.bytes.size();
     Result<Change> change = entry.streaming ? StreamingFormatError(entry.id)
                                             : DecodeMessage(entry.id, std::move(entry.payload));
     if (!change.ok()) {
@@ -51,6 +51,7 @@ Decoded<Operation> DecodeOperations(const std::string& topic,
     return decoded;
   }
   for (const RawEntry& entry : *entries) {
+    decoded.bytes += sizeof(Operation) + entry.payload.bytes.size();
     Result<Operation> operation = entry.streaming ? StreamingFormatError(entry.id)
                                                   : DecodeOperation(entry.id, entry.payload.bytes);
     if (operation.ok()) {
@@ -80,15 +81,21 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
  public:
   using Decode = Decoded<T> (*)(const std::string&, Result<std::vector<RawEntry>>);
 
-  ReadAhead(std::string channel, Decode decode, std::unique_ptr<RawTail> tail)
-      : channel_(std::move(channel)), decode_(decode), tail_(std::move(tail)) {}
+  ReadAhead(std::string channel, Decode decode, std::unique_ptr<RawTail> tail,
+            std::shared_ptr<ReadBudget> budget)
+      : channel_(std::move(channel)),
+        decode_(decode),
+        budget_(std::move(budget)),
+        tail_(std::move(tail)) {}
 
-  // All that lies ready, one and a half times `max_bytes` at most. If there is nothing, `arrived`
-  // is called on the log's thread when it is worth asking again.
+  // All that lies ready, one and a half times `max_bytes` at most; when the budget had no room, one
+  // read. If there is nothing, `arrived` is called on the log's thread when it is worth asking
+  // again.
   std::optional<Decoded<T>> Take(size_t max_bytes, std::function<void()> arrived) {
     const std::lock_guard lock(mutex_);
     max_bytes_ = max_bytes;
     std::optional<Decoded<T>> taken = std::exchange(ready_, std::nullopt);
+    if (taken) budget_->Remove(taken->bytes);
     if (!taken) arrived_ = std::move(arrived);
     // After an error the reader's user decides when to try again.
     if (!taken || !taken->error) ReadMore();
@@ -100,24 +107,27 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
     const std::lock_guard lock(mutex_);
     tail.swap(tail_);
     arrived_ = nullptr;
+    if (ready_) budget_->Remove(ready_->bytes);
     ready_.reset();
   }
 
  private:
   void ReadMore() {
     if (reading_ || !tail_) return;
+    const size_t size = std::max<size_t>(max_bytes_ / 2, 1);
     if (ready_ && (ready_->error || ready_->bytes >= max_bytes_)) return;
+    if (ready_ && !budget_->HasRoom(size)) return;
     reading_ = true;
-    tail_->Read(std::max<size_t>(max_bytes_ / 2, 1),
-                [self = this->shared_from_this()](Result<std::vector<RawEntry>> entries) {
-                  self->Arrive(self->decode_(self->channel_, std::move(entries)));
-                });
+    tail_->Read(size, [self = this->shared_from_this()](Result<std::vector<RawEntry>> entries) {
+      self->Arrive(self->decode_(self->channel_, std::move(entries)));
+    });
   }
 
   void Arrive(Decoded<T> read) {
     const std::lock_guard lock(mutex_);
     reading_ = false;
     if (!tail_) return;
+    budget_->Add(read.bytes);
     if (!ready_) {
       ready_ = std::move(read);
     } else {
@@ -132,6 +142,7 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
 
   const std::string channel_;
   const Decode decode_;
+  const std::shared_ptr<ReadBudget> budget_;
   std::mutex mutex_;
   std::unique_ptr<RawTail> tail_;  // nullptr: stopped
   bool reading_ = false;
@@ -147,10 +158,12 @@ class DecodingReader {
   using Done = Callback<Result<std::vector<T>>>;
 
   DecodingReader(std::shared_ptr<RawLog> log, std::string channel, LogPosition from,
-                 Executor* executor, typename ReadAhead<T>::Decode decode)
+                 Executor* executor, std::shared_ptr<ReadBudget> budget,
+                 typename ReadAhead<T>::Decode decode)
       : log_(std::move(log)), executor_(executor) {
     auto tail = log_->Open(channel, from);
-    ahead_ = std::make_shared<ReadAhead<T>>(std::move(channel), decode, std::move(tail));
+    ahead_ = std::make_shared<ReadAhead<T>>(std::move(channel), decode, std::move(tail),
+                                            std::move(budget));
   }
   ~DecodingReader() { ahead_->Stop(); }
 
@@ -191,8 +204,8 @@ class DecodingReader {
 class ChangeReader final : public LogReader {
  public:
   ChangeReader(std::shared_ptr<RawLog> log, const std::string& channel, LogPosition from,
-               Executor* executor)
-      : reader_(std::move(log), channel, from, executor, DecodeChanges) {}
+               Executor* executor, std::shared_ptr<ReadBudget> budget)
+      : reader_(std::move(log), channel, from, executor, std::move(budget), DecodeChanges) {}
   void Read(size_t max_bytes, Callback<Result<std::vector<Change>>> done) override {
     reader_.Read(max_bytes, std::move(done));
   }
@@ -204,8 +217,8 @@ class ChangeReader final : public LogReader {
 class DecodingOperationReader final : public OperationReader {
  public:
   DecodingOperationReader(std::shared_ptr<RawLog> log, const std::string& topic, LogPosition from,
-                          Executor* executor)
-      : reader_(std::move(log), topic, from, executor, DecodeOperations) {}
+                          Executor* executor, std::shared_ptr<ReadBudget> budget)
+      : reader_(std::move(log), topic, from, executor, std::move(budget), DecodeOperations) {}
   void Read(Callback<Result<std::vector<Operation>>> done) override {
     reader_.Read(kOperationBytes, std::move(done));
   }
@@ -218,11 +231,12 @@ using LatestResult = Result<std::map<std::string, LogPosition>>;
 
 class DecodingLogSource final : public LogSource {
  public:
-  DecodingLogSource(std::shared_ptr<RawLog> log, Executor* executor)
-      : log_(std::move(log)), executor_(executor) {}
+  DecodingLogSource(std::shared_ptr<RawLog> log, Executor* executor,
+                    std::shared_ptr<ReadBudget> budget)
+      : log_(std::move(log)), executor_(executor), budget_(std::move(budget)) {}
 
   std::unique_ptr<LogReader> Open(const std::string& channel, LogPosition from) override {
-    return std::make_unique<ChangeReader>(log_, channel, from, executor_);
+    return std::make_unique<ChangeReader>(log_, channel, from, executor_, budget_);
   }
   void Latest(std::vector<std::string> channels, Callback<LatestResult> done) override {
     auto deliver = alive_.Guard(std::move(done));
@@ -236,33 +250,42 @@ class DecodingLogSource final : public LogSource {
  private:
   const std::shared_ptr<RawLog> log_;
   Executor* const executor_;
+  const std::shared_ptr<ReadBudget> budget_;
   Alive alive_;
 };
 
 class DecodingOperationSource final : public OperationSource {
  public:
-  DecodingOperationSource(std::shared_ptr<RawLog> log, std::string topic, Executor* executor)
-      : log_(std::move(log)), topic_(std::move(topic)), executor_(executor) {}
+  DecodingOperationSource(std::shared_ptr<RawLog> log, std::string topic, Executor* executor,
+                          std::shared_ptr<ReadBudget> budget)
+      : log_(std::move(log)),
+        topic_(std::move(topic)),
+        executor_(executor),
+        budget_(std::move(budget)) {}
 
   std::unique_ptr<OperationReader> Open(LogPosition from) override {
-    return std::make_unique<DecodingOperationReader>(log_, topic_, from, executor_);
+    return std::make_unique<DecodingOperationReader>(log_, topic_, from, executor_, budget_);
   }
 
  private:
   const std::shared_ptr<RawLog> log_;
   const std::string topic_;
   Executor* const executor_;
+  const std::shared_ptr<ReadBudget> budget_;
 };
 
 }  // namespace
 
-std::unique_ptr<LogSource> MakeLogSource(std::shared_ptr<RawLog> log, Executor* executor) {
-  return std::make_unique<DecodingLogSource>(std::move(log), executor);
+std::unique_ptr<LogSource> MakeLogSource(std::shared_ptr<RawLog> log, Executor* executor,
+                                         std::shared_ptr<ReadBudget> budget) {
+  return std::make_unique<DecodingLogSource>(std::move(log), executor, std::move(budget));
 }
 
 std::unique_ptr<OperationSource> MakeOperationSource(std::shared_ptr<RawLog> log, std::string topic,
-                                                     Executor* executor) {
-  return std::make_unique<DecodingOperationSource>(std::move(log), std::move(topic), executor);
+                                                     Executor* executor,
+                                                     std::shared_ptr<ReadBudget> budget) {
+  return std::make_unique<DecodingOperationSource>(std::move(log), std::move(topic), executor,
+                                                   std::move(budget));
 }
 
 }  // namespace cdc

@@ -203,6 +203,114 @@ TEST_F(LogSourceTest, AnErrorComesAfterWhatWasReadBeforeItAndReadingWaits) {
   EXPECT_TRUE(log_->read);
 }
 
+// Every tail has messages without end, except for those of a topic that does not answer.
+struct EndlessLog final : RawLog {
+  struct Tail final : RawTail {
+    Tail(EndlessLog* log, std::string topic) : log(log), topic(std::move(topic)) {
+      log->tails.push_back(this);
+    }
+    ~Tail() override { std::erase(log->tails, this); }
+    void Read(size_t max_bytes, Done read) override {
+      asked = max_bytes;
+      done = std::move(read);
+    }
+    EndlessLog* log;
+    const std::string topic;
+    size_t asked = 0;
+    uint64_t id = 0;
+    Done done;
+  };
+  std::unique_ptr<RawTail> Open(const std::string& topic, LogPosition) override {
+    return std::make_unique<Tail>(this, topic);
+  }
+  void Latest(std::vector<std::string>, LatestDone) override {}
+  void Held(std::map<std::string, LogPosition>, HeldDone) override {}
+  Result<LogId> DecodeId(const std::string& bytes) const override { return DecodeNumericId(bytes); }
+
+  // Until no tail wants more.
+  void AnswerAll() {
+    for (bool any = true; any;) {
+      any = false;
+      for (Tail* tail : tails) {
+        if (!tail->done || tail->topic == "stalled") continue;
+        WireWriter unknown;
+        unknown.Bytes(15, std::string(tail->asked, 'x'));
+        const uint64_t id = ++tail->id;
+        std::exchange(tail->done, nullptr)(
+            std::vector<RawEntry>{Entry(id, EncodeTimeTick(id).Join() + unknown.Take())});
+        any = true;
+      }
+    }
+  }
+  std::vector<Tail*> tails;
+};
+
+struct ManyReaders {
+  static constexpr size_t kRead = 1000;  // with what is around it, half of it twice is 1.5 of it
+  ManyReaders(size_t count, size_t budget_bytes)
+      : budget(std::make_shared<ReadBudget>(budget_bytes)),
+        source(MakeLogSource(log, &executor, budget)) {
+    for (size_t i = 0; i < count; ++i) readers.push_back(source->Open("topic", {}));
+  }
+  // One Read of each reader but the first `but`, to its end.
+  void ReadAll(size_t but) {
+    for (size_t i = but; i < readers.size(); ++i) {
+      readers[i]->Read(kRead, [this](Result<std::vector<Change>> changes) {
+        ASSERT_TRUE(changes.ok());
+        ++delivered;
+      });
+    }
+    executor.RunAll();
+    log->AnswerAll();
+    executor.RunAll();
+    log->AnswerAll();
+  }
+
+  ManualExecutor executor;
+  std::shared_ptr<EndlessLog> log = std::make_shared<EndlessLog>();
+  std::shared_ptr<ReadBudget> budget;
+  std::unique_ptr<LogSource> source;
+  std::vector<std::unique_ptr<LogReader>> readers;
+  size_t delivered = 0;
+};
+
+TEST(ReadBudgetTest, HoweverManyReadersAreBehindTheyStayWithinTheBudgetButForOneReadEach) {
+  ManyReaders many(64, 4 * ManyReaders::kRead);
+  many.ReadAll(0);
+  EXPECT_EQ(many.delivered, 64u);
+  EXPECT_GT(many.budget->used(), 4 * ManyReaders::kRead) << "nothing is read ahead";
+  EXPECT_LE(many.budget->used(), 4 * ManyReaders::kRead + 64 * (ManyReaders::kRead / 2 + 200));
+}
+
+TEST(ReadBudgetTest, WithRoomEachReaderHasAWholeReadAhead) {
+  ManyReaders many(4, 100 * ManyReaders::kRead);
+  many.ReadAll(0);
+  EXPECT_GE(many.budget->used(), 4 * ManyReaders::kRead);
+}
+
+TEST(ReadBudgetTest, ReadersThatAreNotTakenFromDoNotHoldUpTheOthers) {
+  ManyReaders many(8, 0);
+  many.ReadAll(0);
+  const size_t full = many.budget->used();
+  for (int i = 0; i < 100; ++i) many.ReadAll(4);
+  EXPECT_EQ(many.delivered, 8 + 4 * 100u);
+  EXPECT_EQ(many.budget->used(), full);
+}
+
+TEST(ReadBudgetTest, ATopicThatDoesNotAnswerDoesNotHoldUpTheOthers) {
+  ManyReaders many(4, ManyReaders::kRead);
+  many.readers[0] = many.source->Open("stalled", {});
+  for (int i = 0; i < 100; ++i) many.ReadAll(i == 0 ? 0 : 1);
+  EXPECT_EQ(many.delivered, 3 * 100u);
+}
+
+TEST(ReadBudgetTest, ReadersThatEndGiveItBack) {
+  ManyReaders many(8, 3 * ManyReaders::kRead);
+  many.ReadAll(0);
+  many.readers.clear();
+  EXPECT_EQ(many.budget->used(), 0u);
+}
+
 TEST_F(LogSourceTest, AsksForTheLatestPositions) {
   std::optional<Result<std::map<std::string, LogPosition>>> latest;
   source_->Latest({"a"}, [&](auto result) { latest = std::move(result); });

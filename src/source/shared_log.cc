@@ -37,7 +37,13 @@ struct Member {
 
 // Readers at about one place of a topic, their tail, and what of it not all have taken.
 struct Hub {
-  LogPosition begin;  // the kept entries follow it
+  explicit Hub(std::shared_ptr<ReadBudget> budget) : budget(std::move(budget)) {}
+  ~Hub() { budget->Remove(kept_bytes); }
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
+  const std::shared_ptr<ReadBudget> budget;  // charged with the kept bytes
+  LogPosition begin;                         // the kept entries follow it
   std::deque<RawEntry> kept;
   size_t kept_bytes = 0;
   std::unique_ptr<RawTail> tail;  // nullptr: not opened yet
@@ -48,6 +54,19 @@ struct Hub {
   LogPosition end() const {
     return kept.empty() ? begin : LogPosition{Kind::kAfter, kept.back().id};
   }
+  void Keep(RawEntry entry) {
+    kept_bytes += Size(entry);
+    budget->Add(Size(entry));
+    kept.push_back(std::move(entry));
+  }
+  void DropOldest() {
+    const size_t bytes = Size(kept.front());
+    begin = {Kind::kAfter, kept.front().id};
+    kept_bytes -= bytes;
+    budget->Remove(bytes);
+    kept.pop_front();
+  }
+  bool KeepsTooMuch() const { return kept_bytes > kMostBytes || !budget->HasRoom(); }
   // The first kept entry that a reader at `place` wants; nullopt: this is not the hub for it.
   std::optional<size_t> Find(const LogPosition& place) const {
     if (place == begin) return 0;
@@ -83,7 +102,8 @@ bool Before(const LogPosition& a, const LogPosition& b) {
 class Hubs : public std::enable_shared_from_this<Hubs> {
  public:
   // Both outlive Close().
-  Hubs(RawLog* log, Executor* executor) : log_(log), executor_(executor) {}
+  Hubs(RawLog* log, Executor* executor, std::shared_ptr<ReadBudget> budget)
+      : log_(log), executor_(executor), budget_(std::move(budget)) {}
 
   void Read(const std::shared_ptr<Member>& member, size_t max_bytes, RawTail::Done done);
   void Remove(const std::shared_ptr<Member>& member);
@@ -104,6 +124,7 @@ class Hubs : public std::enable_shared_from_this<Hubs> {
 
   RawLog* const log_;
   Executor* const executor_;
+  const std::shared_ptr<ReadBudget> budget_;
   std::mutex mutex_;
   bool closed_ = false;
   std::map<std::string, OfTopic> hubs_;
@@ -189,7 +210,7 @@ std::shared_ptr<Hub> Hubs::Best(const Member& member) {
     if (!best) best = hub;
   }
   if (!best) {
-    best = std::make_shared<Hub>();
+    best = std::make_shared<Hub>(budget_);
     best->begin = member.place;
     hubs.push_back(best);
   }
@@ -282,21 +303,16 @@ void Hubs::Pass(const std::shared_ptr<Hub>& hub, std::vector<RawEntry> entries,
     deliveries->push_back({std::exchange(member.done, nullptr), std::move(entries)});
     return;
   }
-  for (RawEntry& entry : entries) {
-    hub->kept_bytes += Size(entry);
-    hub->kept.push_back(std::move(entry));
-  }
+  for (RawEntry& entry : entries) hub->Keep(std::move(entry));
   size_t taken = hub->kept.size();  // by all
   const auto members = hub->members;
   for (const auto& member : members) {
     if (member->done) Serve(member, deliveries);
     taken = std::min(taken, hub->Find(member->place).value_or(taken));
   }
-  while (hub->kept_bytes > kKeptBytes && (taken > 0 || hub->kept_bytes > kMostBytes)) {
+  while (hub->kept_bytes > kKeptBytes && (taken > 0 || hub->KeepsTooMuch())) {
     if (taken > 0) --taken;
-    hub->begin = {Kind::kAfter, hub->kept.front().id};
-    hub->kept_bytes -= Size(hub->kept.front());
-    hub->kept.pop_front();
+    hub->DropOldest();
   }
 }
 
@@ -316,10 +332,10 @@ class SharedTail final : public RawTail {
 
 class SharedLog final : public RawLog {
  public:
-  explicit SharedLog(std::shared_ptr<RawLog> log)
+  SharedLog(std::shared_ptr<RawLog> log, std::shared_ptr<ReadBudget> budget)
       : log_(std::move(log)),
         thread_("cdc-fan-out"),
-        hubs_(std::make_shared<Hubs>(log_.get(), &thread_)) {}
+        hubs_(std::make_shared<Hubs>(log_.get(), &thread_, std::move(budget))) {}
   ~SharedLog() override {
     hubs_->Close();
     thread_.Stop();
@@ -347,8 +363,9 @@ class SharedLog final : public RawLog {
 
 }  // namespace
 
-std::shared_ptr<RawLog> ShareTails(std::shared_ptr<RawLog> log) {
-  return std::make_shared<SharedLog>(std::move(log));
+std::shared_ptr<RawLog> ShareTails(std::shared_ptr<RawLog> log,
+                                   std::shared_ptr<ReadBudget> budget) {
+  return std::make_shared<SharedLog>(std::move(log), std::move(budget));
 }
 
 }  // namespace cdc

@@ -210,6 +210,34 @@ TEST_F(SharedLogTest, ASlowReaderDoesNotHoldUpTheOthers) {
   AwaitOpen(1);
 }
 
+TEST_F(SharedLogTest, WhatIsKeptForASlowReaderIsOfTheBudget) {
+  for (const size_t bytes : {size_t{1} << 20, size_t{0}}) {
+    const auto budget = std::make_shared<ReadBudget>(bytes);
+    const auto fake = std::make_shared<FakeLog>();
+    const auto log = ShareTails(fake, budget);
+    fake->Append(1);
+    fake->Hold(true);
+    Reader fast(log.get(), LogPosition{});
+    Reader slow(log.get(), LogPosition{});
+    fast.Start();
+    slow.Start();
+    fake->Hold(false);
+    ASSERT_TRUE(fast.Take().ok());
+    ASSERT_TRUE(slow.Take().ok());
+    fake->Append(10'000);
+    fast.ReadTo(10'001, 100);
+    if (bytes > 0) {
+      EXPECT_GT(budget->used(), 400'000u);
+    } else {
+      EXPECT_LE(budget->used(), 64u << 10) << "but for what is kept for who comes a moment later";
+    }
+    fake->Append(100'000);
+    fast.ReadTo(110'001, 100);
+    EXPECT_LE(budget->used(), 64u << 10) << "the slow one reads for itself by now";
+    slow.ReadTo(110'001, 1000);
+  }
+}
+
 TEST_F(SharedLogTest, AnErrorReachesAllThatWaitAndNothingIsLost) {
   fake_->Append(5);
   Reader a(log_.get(), LogPosition{});

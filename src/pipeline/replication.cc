@@ -300,7 +300,13 @@ void Replication::RefreshCatalog(CollectionId collection, Callback<cdc::Status> 
 void Replication::SetTrouble(const std::string& key, const Error* error) {
   if (error == nullptr) {
     troubles_.erase(key);
+    if (troubles_.empty() && std::exchange(warning_told_, false)) on_warning_("");
     return;
+  }
+  if (troubles_.empty() && on_warning_) {
+    executor_->PostAfter(options_.warning_delay, alive_.Guard([this, warning = ++warnings_] {
+      if (warning == warnings_) TellWarning();
+    }));
   }
   ++counters_.troubles;
   const int64_t now = executor_->clock().WallMillis();
@@ -311,6 +317,15 @@ void Replication::SetTrouble(const std::string& key, const Error* error) {
   if (!fresh) ++trouble.retries;
   const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(error->retry_in).count();
   trouble.retry_at_ms = wait == 0 ? 0 : now + wait;
+}
+
+// The same warning as when it was to be told, or one that took its place meanwhile.
+void Replication::TellWarning() {
+  ReplicationStatus status;
+  TellTrouble(&status);
+  if (!status.warning || stopping_) return;
+  warning_told_ = true;
+  on_warning_(status.reason);
 }
 
 void Replication::Fail(const Error& error) {

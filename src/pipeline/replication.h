@@ -80,6 +80,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
     Duration idle_checkpoint_interval = std::chrono::seconds(10);
     Duration silence_warning = std::chrono::seconds(5);  // a live channel ticks every 200 ms
     Duration stop_timeout = std::chrono::seconds(3);
+    Duration warning_delay = std::chrono::seconds(2);  // what passes sooner is no change of state
   };
   struct Ports {
     LogSource* log = nullptr;
@@ -99,6 +100,11 @@ class Replication final : public ChannelHost, public ReconcilerHost {
               std::function<void(Error)> on_failed);
   ~Replication() override;
 
+  // Called with the reason when a warning has stood for `warning_delay`, and with an empty text
+  // when there is none any more; before Start(), if at all.
+  void OnWarning(std::function<void(const std::string& reason)> on_warning) {
+    on_warning_ = std::move(on_warning);
+  }
   void Start();
   // Stops reading, waits for what is in flight (bounded), writes the final checkpoint, then calls
   // `done`. Must not be destroyed before.
@@ -137,6 +143,7 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   void WriteCheckpoints(bool final, Callback<cdc::Status> done);
   void WaitQuiet(TimePoint deadline, std::function<void()> done);
   void TellTrouble(ReplicationStatus* status) const;
+  void TellWarning();
   std::vector<ReplicatedCollection> Collections(int64_t now_ms) const;
 
   struct Trouble {
@@ -152,6 +159,9 @@ class Replication final : public ChannelHost, public ReconcilerHost {
   Executor* const executor_;
   Ports ports_;
   std::function<void(Error)> on_failed_;
+  std::function<void(const std::string&)> on_warning_;
+  bool warning_told_ = false;
+  uint64_t warnings_ = 0;  // times that troubles began
   Reconciler reconciler_;
   std::unique_ptr<FlushFollower> flushes_;
   std::unique_ptr<RbacFollower> rbac_;

@@ -92,7 +92,8 @@ TargetEngine::~TargetEngine() {
 }
 
 void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
-                             std::function<void(Error)> on_failed) {
+                             std::function<void(Error)> on_failed,
+                             std::function<void(const std::string&)> on_warning) {
   ++tasks_;
   if (mode_ == TargetMode::kBlackhole) {  // it remembers nothing of an earlier life
     progress.objects.clear();
@@ -129,6 +130,7 @@ void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
     auto replication =
         std::make_unique<Replication>(std::move(options), std::move(progress), &executor_,
                                       std::move(ports), std::move(on_failed));
+    replication->OnWarning(std::move(on_warning));
     replication->Start();
     replications_[spec.id] = std::move(replication);
   });

@@ -40,8 +40,9 @@ class TargetEngine {
   TargetEngine(const TargetEngine&) = delete;
   TargetEngine& operator=(const TargetEngine&) = delete;
 
-  // `on_failed` runs on the engine's thread.
-  void StartTask(const TaskSpec& spec, TaskProgress progress, std::function<void(Error)> on_failed);
+  // Both run on the engine's thread; `on_warning` as Replication says.
+  void StartTask(const TaskSpec& spec, TaskProgress progress, std::function<void(Error)> on_failed,
+                 std::function<void(const std::string&)> on_warning);
   // Ends it: what is in flight, then its last checkpoint. Ready when that is stored, which a store
   // that is out of order may put off for ever; Forget() has to follow in any case.
   std::future<void> StopTask(const std::string& task);

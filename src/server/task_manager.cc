@@ -124,9 +124,13 @@ Status TaskManager::StartTask(Task* task, const std::string& why) {
   CDC_ASSIGN_OR_RETURN(TaskProgress progress, store_->LoadProgress(id));
   CDC_ASSIGN_OR_RETURN(TargetEngine* const engine, EngineFor(*task));
   const uint64_t run = ++task->run;
-  engine->StartTask(task->spec, std::move(progress), [this, id, run](const Error& error) {
+  const auto on_failed = [this, id, run](const Error& error) {
     if (!stopping_) janitor_->Post([this, id, run, error] { OnFailed(id, run, error); });
-  });
+  };
+  const auto on_warning = [this, id, run](const std::string& reason) {
+    if (!stopping_) janitor_->Post([this, id, run, reason] { OnWarning(id, run, reason); });
+  };
+  engine->StartTask(task->spec, std::move(progress), on_failed, on_warning);
   LogInfo("task {} started", id);
   std::lock_guard lock(mutex_);
   task->engine = engine;
@@ -196,6 +200,16 @@ void TaskManager::SetPausedLocked(Task* task, const Ending& ending) {
   task->failed = ending.failed;
   transitions_.Record(task->spec.id, ending.failed ? RunState::kFailed : RunState::kPaused,
                       ending.reason, clock_.WallMillis());
+}
+
+// An empty reason: it is well again.
+void TaskManager::OnWarning(const std::string& id, uint64_t run, const std::string& reason) {
+  std::lock_guard changing(changes_);
+  Task* const task = Find(id);
+  if (task == nullptr || task->engine == nullptr || task->run != run) return;  // stopped before
+  std::lock_guard lock(mutex_);
+  transitions_.Record(id, reason.empty() ? RunState::kRunning : RunState::kWarning,
+                      reason.empty() ? "the trouble is over" : reason, clock_.WallMillis());
 }
 
 void TaskManager::OnFailed(const std::string& id, uint64_t run, const Error& error) {

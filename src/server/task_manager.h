@@ -92,6 +92,7 @@ class TaskManager final : public TaskService {
   void CloseEmptyEngines();
   // What an earlier run than the `run`th tells is too late.
   void OnFailed(const std::string& id, uint64_t run, const Error& error);
+  void OnWarning(const std::string& id, uint64_t run, const std::string& reason);
   void StopFailed(Task* task, const std::string& reason);
   // Whether it runs well; one that says it failed is stopped, if that was still to be done.
   Result<bool> RunsOn(Task* task);

@@ -140,10 +140,17 @@ def test_name_that_does_not_exist_yet(scenario: Scenario) -> None:
     task = scenario.start_task(db_collections={"default": [{"name": name}]})
     warning = task.wait_health("warning")
     assert name in warning and "selects no collection" in warning
+
+    def changes() -> list[str]:
+        shown = task.server.call("GET", f"/api/v1/tasks/{task.task_id}").json()
+        return [change["to"] for change in shown["transitions"]]
+
+    until("it is in the history", lambda: changes() == ["running", "warning"], 20)
     seeded = scenario.seed("future")
     seeded.insert(20)
     scenario.assert_equal(seeded)
     task.wait_health("ok")
+    until("that too", lambda: changes() == ["running", "warning", "running"], 20)
 
 
 # --- configuration ----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "sink/milvus/merge_rows.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "client/milvus/message_codec.h"
@@ -17,7 +18,9 @@ constexpr uint64_t kMsgInsert = 400, kMsgUpsert = 404;
 constexpr uint32_t kType = 1, kName = 2, kScalars = 3, kVectors = 4, kFieldId = 5, kIsDynamic = 6,
                    kValidData = 7;
 // schema.VectorField
-constexpr uint32_t kDim = 1, kBfloat16Vector = 5;
+constexpr uint32_t kDim = 1, kSparseVector = 6, kInt8Vector = 7;
+// schema.SparseFloatArray
+constexpr uint32_t kContents = 1, kSparseDim = 2;
 
 // A column in one piece: copied only if it is not.
 Slice Contiguous(const Slices& column) {
@@ -40,6 +43,19 @@ Slices Framed(uint32_t field, const std::vector<Slice>& pieces) {
   return Framed(field, content);
 }
 
+Slices FramedSparse(const std::vector<Slice>& rows, uint64_t dim) {
+  WireWriter last;
+  if (dim != 0) last.Varint(kSparseDim, dim);
+  std::vector<Slice> content = rows;
+  content.push_back(Slice::Own(last.Take()));
+  return Framed(kSparseVector, content);
+}
+
+// Of rows whose message does not say which are null: none is.
+Slice AllValid(uint64_t rows) {
+  return Slice::Own(std::string(rows, '\1'));
+}
+
 }  // namespace
 
 bool MergedRows::ReadValues(uint32_t outer, std::string_view bytes) {
@@ -54,17 +70,43 @@ bool MergedRows::ReadValues(uint32_t outer, std::string_view bytes) {
     }
     if (reader.type() != WireType::kBytes) return false;
     if (part_.inner != 0 && part_.inner != reader.field()) return false;
-    if (outer == kVectors && reader.field() > kBfloat16Vector) return false;
+    if (outer == kVectors && reader.field() > kInt8Vector) return false;
     part_.inner = reader.field();
+    if (outer == kVectors && reader.field() == kSparseVector) {
+      if (!ReadSparse(reader.bytes())) return false;
+      continue;
+    }
     // Arrays are messages with one repeated field: their bytes, one behind another, are one array.
-    // Binary and 16-bit vectors are plain bytes, for which the same holds.
+    // Binary, 8-bit and 16-bit vectors are plain bytes, for which the same holds.
     part_.values.push_back(reader.bytes());
   }
   return reader.ok();
 }
 
+// Sparse vectors are an array as well, but for the dimension of the largest behind them.
+bool MergedRows::ReadSparse(std::string_view bytes) {
+  std::string_view rows;
+  WireReader reader(bytes);
+  while (reader.Next()) {
+    if (reader.Is(kSparseDim, WireType::kVarint)) {
+      part_.sparse_dim = std::max(part_.sparse_dim, reader.number());
+      continue;
+    }
+    if (!reader.Is(kContents, WireType::kBytes)) return false;
+    const std::string_view row = reader.raw();
+    if (!rows.empty() && rows.data() + rows.size() == row.data()) {
+      rows = {rows.data(), rows.size() + row.size()};
+      continue;
+    }
+    if (!rows.empty()) part_.values.push_back(rows);
+    rows = row;
+  }
+  if (!rows.empty()) part_.values.push_back(rows);
+  return reader.ok();
+}
+
 bool MergedRows::Read(std::string_view bytes) {
-  part_.type = part_.field_id = part_.dim = 0;
+  part_.type = part_.field_id = part_.dim = part_.sparse_dim = part_.valid_rows = 0;
   part_.outer = part_.inner = 0;
   part_.dynamic = false;
   part_.name = {};
@@ -92,6 +134,7 @@ bool MergedRows::Read(std::string_view bytes) {
       case kValidData:
         if (reader.type() != WireType::kBytes) return false;
         part_.valid.push_back(reader.bytes());
+        part_.valid_rows += reader.bytes().size();  // a byte each
         break;
       default:
         return false;
@@ -119,30 +162,36 @@ MergedRows::Column* MergedRows::Find(size_t expected) {
     Column& column = columns_[(expected + i) % columns_.size()];
     if (column.name != part_.name) continue;
     const Extent& now = column.now;
+    const bool sparse = part_.outer == kVectors && part_.inner == kSparseVector;
     const bool same = column.type == part_.type && now.changes == changes_ &&
-                      (now.changes_with_valid != 0) == !part_.valid.empty() &&
                       (now.outer == 0 || part_.outer == 0 || now.outer == part_.outer) &&
                       (now.inner == 0 || part_.inner == 0 || now.inner == part_.inner) &&
-                      (now.dim == 0 || part_.dim == 0 || now.dim == part_.dim);
+                      (now.dim == 0 || part_.dim == 0 || now.dim == part_.dim || sparse);
     return same ? &column : nullptr;
   }
   return nullptr;
 }
 
-bool MergedRows::AddColumn(const Slice& bytes, size_t expected) {
+bool MergedRows::AddColumn(const Slice& bytes, size_t expected, uint64_t rows) {
   if (!Read(bytes.bytes)) return false;
+  if (!part_.valid.empty() && part_.valid_rows != rows) return false;
   Column* column = Find(expected);
   if (column == nullptr) return false;
   Extent& now = column->now;
   if (part_.outer != 0) now.outer = part_.outer;
   if (part_.inner != 0) now.inner = part_.inner;
-  if (part_.dim != 0) now.dim = part_.dim;
+  now.dim = std::max(now.dim, part_.dim);
+  now.sparse_dim = std::max(now.sparse_dim, part_.sparse_dim);
   for (const std::string_view piece : part_.values) column->values.push_back({bytes.owner, piece});
-  for (const std::string_view piece : part_.valid) column->valid.push_back({bytes.owner, piece});
+  if (!part_.valid.empty()) {
+    if (now.valid_rows < now.rows) column->valid.push_back(AllValid(now.rows - now.valid_rows));
+    for (const std::string_view piece : part_.valid) column->valid.push_back({bytes.owner, piece});
+    now.valid_rows = now.rows + rows;
+  }
   now.values = column->values.size();
   now.valid = column->valid.size();
+  now.rows += rows;
   ++now.changes;
-  if (!part_.valid.empty()) ++now.changes_with_valid;
   return true;
 }
 
@@ -153,7 +202,7 @@ bool MergedRows::AddColumns(const Change& change) {
     if (!reader.Is(kLogFieldsData, WireType::kBytes)) continue;
     const Slice column =
         Contiguous(RequestColumn(change.payload, reader.bytes(), change.num_rows, *to_));
-    if (!AddColumn(column, seen++)) return false;
+    if (!AddColumn(column, seen++, change.num_rows)) return false;
   }
   return reader.ok() && seen == columns_.size();
 }
@@ -203,10 +252,20 @@ Slices MergedRows::Encode(const Column& column) {
       dim.Varint(kDim, column.now.dim);
       values.Append(dim.Take());
     }
-    if (column.now.inner != 0) values.Append(Framed(column.now.inner, column.values));
+    if (column.now.outer == kVectors && column.now.inner == kSparseVector) {
+      values.Append(FramedSparse(column.values, column.now.sparse_dim));
+    } else if (column.now.inner != 0) {
+      values.Append(Framed(column.now.inner, column.values));
+    }
     out.Append(Framed(column.now.outer, values));
   }
-  if (column.now.changes_with_valid != 0) out.Append(Framed(kValidData, column.valid));
+  if (column.now.valid_rows != 0) {
+    std::vector<Slice> valid = column.valid;
+    if (column.now.valid_rows < column.now.rows) {
+      valid.push_back(AllValid(column.now.rows - column.now.valid_rows));
+    }
+    out.Append(Framed(kValidData, valid));
+  }
   return out;
 }
 

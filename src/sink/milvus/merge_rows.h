@@ -22,8 +22,9 @@ class MergedRows {
   explicit MergedRows(const TargetAddressOfRows* to) : to_(to) {}
 
   // Adds the rows of Inserts for this collection and partition, all or none; a single one is always
-  // taken first. False: the columns do not line up with those before (another set of columns,
-  // sparse vectors, nulls in some only, unknown encodings).
+  // taken first. False: the columns do not line up with those before (another set of columns, of
+  // types or of dimensions, unknown encodings). Where only some say which rows are null, the others
+  // have none.
   bool Add(std::span<const Change* const> changes);
   // One change passes as it is.
   Slices Request(RowsCall call) const;
@@ -34,13 +35,15 @@ class MergedRows {
  private:
   // How the values of a column are written, and how many pieces there are.
   struct Extent {
-    uint64_t dim = 0;
-    uint32_t outer = 0;  // which kind of values; 0: none
-    uint32_t inner = 0;  // which kind of array
+    uint64_t dim = 0;         // of sparse vectors the largest
+    uint64_t sparse_dim = 0;  // the same, as their array says it
+    uint32_t outer = 0;       // which kind of values; 0: none
+    uint32_t inner = 0;       // which kind of array
     size_t values = 0;
     size_t valid = 0;
     size_t changes = 0;
-    size_t changes_with_valid = 0;
+    uint64_t rows = 0;
+    uint64_t valid_rows = 0;  // of which `valid` tells; 0: no change has told
   };
   // One column: its description and the pieces of its values, in row order.
   struct Column {
@@ -60,17 +63,20 @@ class MergedRows {
     uint64_t field_id = 0;
     bool dynamic = false;
     uint64_t dim = 0;
+    uint64_t sparse_dim = 0;
     uint32_t outer = 0;
     uint32_t inner = 0;
     std::vector<std::string_view> values;
     std::vector<std::string_view> valid;
+    uint64_t valid_rows = 0;
   };
 
   void Undo(size_t changes);
   bool AddColumns(const Change& change);
-  bool AddColumn(const Slice& bytes, size_t expected);
+  bool AddColumn(const Slice& bytes, size_t expected, uint64_t rows);
   bool Read(std::string_view bytes);
   bool ReadValues(uint32_t outer, std::string_view bytes);
+  bool ReadSparse(std::string_view bytes);
   Column* Find(size_t expected);
   static Slices Encode(const Column& column);
 

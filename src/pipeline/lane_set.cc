@@ -46,6 +46,7 @@ bool LaneSet::Free(const std::string& name) {
   if (it == lanes_.end() || it->second->has_edges()) return true;
   if (it->second->busy()) return false;
   readable_at_ = std::max(readable_at_, it->second->acked_tick());
+  calls_of_freed_ += it->second->calls();
   lanes_.erase(it);
   sink_->Forget(name);
   return true;
@@ -126,7 +127,7 @@ Timestamp LaneSet::ReadableAt() const {
 }
 
 uint64_t LaneSet::calls() const {
-  uint64_t total = 0;
+  uint64_t total = calls_of_freed_;
   for (const auto& [name, lane] : lanes_) total += lane->calls();
   return total;
 }

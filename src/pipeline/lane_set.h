@@ -43,7 +43,7 @@ class LaneSet {
   // Reading the target with this guarantee timestamp shows everything acknowledged so far, by an
   // earlier life too: the highest tick that a lane had acknowledged, or the fence left behind.
   Timestamp ReadableAt() const;
-  uint64_t calls() const;
+  uint64_t calls() const;  // ever made, by lanes that are gone as well
   Executor* executor() const { return executor_; }
 
  private:
@@ -65,6 +65,7 @@ class LaneSet {
   ProgressStore* const store_;
   std::map<std::string, Timestamp> fences_;  // durable
   Timestamp readable_at_ = 0;                // of earlier lives and of lanes that were released
+  uint64_t calls_of_freed_ = 0;
   std::map<std::string, Timestamp> wanted_;  // highest stamp asked for since the last commit
   std::vector<Waiter> waiters_;
   bool committing_ = false;

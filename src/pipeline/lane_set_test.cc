@@ -59,6 +59,7 @@ TEST(LaneSetTest, ReadableAtCoversWhatEarlierLivesSent) {
   EXPECT_EQ(lanes.Find("a"), nullptr);
   EXPECT_EQ(sink.forgotten, std::vector<std::string>{"a"});
   EXPECT_EQ(lanes.ReadableAt(), 120u);
+  EXPECT_EQ(lanes.calls(), 1u) << "a counter never falls";
 }
 
 TEST(LaneSetTest, ALaneReleasedInTheMiddleOfACallIsFreedBehindIt) {

@@ -6,13 +6,14 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+import weakref
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, Protocol
 
-from lab import places
+from lab import places, planted
 from lab.broker import Broker
 from lab.certificates import Certificates
 from lab.etcd import Etcd
@@ -63,6 +64,44 @@ class Source(Protocol):
     def broker(self) -> Broker | None: ...
 
 
+class _ServerProcess(Process):
+    """Its log is looked through for secrets: when it ends, for the files may be gone then, and
+    whenever somebody asks for it."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__("milvus-cdc", log)
+        self._seen = 0  # bytes of the log
+        _all.add(self)
+
+    def end(self, timeout: float = 20.0) -> float:
+        took = super().end(timeout)
+        self.look()
+        return took
+
+    def look(self) -> None:
+        """At the whole lines written since the last time."""
+        if not self.log.is_file():
+            return
+        with self.log.open("rb") as file:
+            file.seek(self._seen)
+            new = file.read()
+        new = new[: new.rfind(b"\n") + 1]
+        self._seen += len(new)
+        planted.look(str(self.log), new.decode(errors="replace"))
+
+
+_all: weakref.WeakSet[_ServerProcess] = weakref.WeakSet()
+
+
+def look_for_secrets() -> None:
+    """In what the servers that still run have written."""
+    for process in list(_all):
+        process.look()
+
+
+_Answer = HTTPResponse | urllib.error.HTTPError
+
+
 def _reply(status: int, headers: Message, body: bytes) -> Reply:
     return Reply(status, {name.lower(): value for name, value in headers.items()}, body)
 
@@ -77,7 +116,7 @@ class CdcServer:
         self.port = port
         self.store = data / "store" / "cdc.db"
         self.url = f"http://127.0.0.1:{port}"
-        self.process = Process("milvus-cdc", data / "milvus-cdc.log")
+        self.process = _ServerProcess(data / "milvus-cdc.log")
         self.config = data / "cdc.yaml"
         self.wrapper: list[str] = []  # a command that runs it
         self.environment: dict[str, str] = {}
@@ -174,6 +213,12 @@ sourceConfig:
 
     # --- HTTP ---------------------------------------------------------------------------------
 
+    def _read(self, request: urllib.request.Request, answer: _Answer) -> bytes:
+        body = answer.read()
+        what = f"the answer to {request.get_method()} {request.selector}"
+        planted.look(what, body.decode(errors="replace") + f"\n{answer.headers}")
+        return body
+
     def _open(self, request: urllib.request.Request, timeout: float) -> HTTPResponse:
         """Sends it with the token and the certificate that the server asks for."""
         if self.token and not request.has_header("Authorization"):
@@ -201,10 +246,10 @@ sourceConfig:
         request = urllib.request.Request(f"{self.url}{path}", data, all_headers, method=method)
         try:
             with self._open(request, 60) as answer:
-                return _reply(answer.status, answer.headers, answer.read())
+                return _reply(answer.status, answer.headers, self._read(request, answer))
         except urllib.error.HTTPError as error:
             with error:
-                return _reply(error.code, error.headers, error.read())
+                return _reply(error.code, error.headers, self._read(request, error))
 
     def post(self, body: bytes) -> dict[str, Any]:
         """Sends exactly these bytes to /cdc and returns the decoded answer, whatever its code."""
@@ -217,7 +262,7 @@ sourceConfig:
             f"{self.url}/cdc", body, {"Content-Type": "application/json"}
         )
         with self._open(request, 60) as answer:
-            decoded: dict[str, Any] = json.load(answer)
+            decoded: dict[str, Any] = json.loads(self._read(request, answer))
         return decoded
 
     def request(self, kind: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -230,9 +275,9 @@ sourceConfig:
         return result
 
     def metrics(self) -> str:
-        with self._open(urllib.request.Request(f"{self.url}/metrics"), 5) as answer:
-            text: str = answer.read().decode()
-        return text
+        request = urllib.request.Request(f"{self.url}/metrics")
+        with self._open(request, 5) as answer:
+            return self._read(request, answer).decode()
 
     def create(self, **request_data: Any) -> Task:
         return Task(self, str(self.request("create", request_data)["task_id"]))

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-from lab import places
+from lab import places, planted
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class CommandLine:
             timeout=timeout,
             env=self.environment,
         )
+        planted.look(f"what '{' '.join(arguments)}' prints", done.stdout + done.stderr)
         return Finished(done.returncode, done.stdout, done.stderr)
 
     def ok(self, *arguments: str, given: str = "", timeout: float = 60) -> str:

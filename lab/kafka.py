@@ -13,8 +13,9 @@ from confluent_kafka.admin import AdminClient
 from lab import places
 from lab.broker import JAVA, Broker, BrokerError
 from lab.certificates import Certificates, make_certificates
+from lab.planted import KAFKA_PASSWORD
 
-USER, PASSWORD = "cdc", "secret-of-kafka"
+USER = "cdc"
 _CLUSTER = "bWlsdnVzLWNkYy1sYWItMA"
 # Offsets from the port of the plain listener. To connect to GATED is to be sent to the gate.
 _CONTROLLER, _GATED, _SECURE, _GATE = 1, 2, 3, 4
@@ -63,7 +64,7 @@ class Kafka(Broker):
         if not (self.data / "log" / "meta.properties").is_file():
             arguments = ["format", "-t", _CLUSTER, "-c", str(config)]
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
-                arguments += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
+                arguments += ["--add-scram", f"{mechanism}=[name={USER},password={KAFKA_PASSWORD}]"]
             tool = [*JAVA, *jars, "kafka.tools.StorageTool", *arguments]
             done = subprocess.run(tool, capture_output=True, text=True)
             if done.returncode != 0:
@@ -129,7 +130,7 @@ class Kafka(Broker):
         key = f"listener.name.secure.{mechanism.lower()}.sasl.jaas.config"
         if mechanism == "PLAIN":
             module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-            return f'{key}={module} required user_{USER}="{PASSWORD}";'
+            return f'{key}={module} required user_{USER}="{KAFKA_PASSWORD}";'
         return f"{key}=org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
     def _tls(self) -> list[str]:
@@ -167,7 +168,7 @@ class Kafka(Broker):
         if self.security in self._MECHANISMS:
             lines += [
                 f"  saslUsername: {USER}",
-                f"  saslPassword: {PASSWORD}",
+                f"  saslPassword: {KAFKA_PASSWORD}",
                 f"  saslMechanisms: {self._MECHANISMS[self.security]}",
             ]
         if self.certificates is not None:

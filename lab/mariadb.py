@@ -7,12 +7,12 @@ import socket
 import subprocess
 from pathlib import Path
 
+from lab.planted import STORE_PASSWORD
 from lab.process import require_free_ports
 from lab.server import Server
 
 DATABASE = "milvuscdc"
 USER = "cdc"
-PASSWORD = "sesame"
 
 
 class MariaDb(Server):
@@ -24,7 +24,7 @@ class MariaDb(Server):
     def __init__(self, data: Path, port: int) -> None:
         super().__init__("mariadb", data, port, "mariadb")
         self.files = data / "mysql"
-        self.dsn = f"{USER}:{PASSWORD}@tcp({self.address})/{DATABASE}?charset=utf8"
+        self.dsn = f"{USER}:{STORE_PASSWORD}@tcp({self.address})/{DATABASE}?charset=utf8"
 
     def launch(self) -> None:
         require_free_ports([self.port], "mariadb")
@@ -68,7 +68,7 @@ class MariaDb(Server):
             "DELETE FROM mysql.global_priv WHERE User = '';\n"
             "FLUSH PRIVILEGES;\n"
             f"CREATE DATABASE IF NOT EXISTS {DATABASE};\n"
-            f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
+            f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{STORE_PASSWORD}';\n"
             f"GRANT ALL ON {DATABASE}.* TO '{USER}'@'%';\n"
         )
         return path
@@ -83,7 +83,7 @@ class MariaDb(Server):
     def run(self, sql: str) -> list[list[str]]:
         """The rows of one statement."""
         command = ["mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1"]
-        command += [f"--port={self.port}", f"--user={USER}", f"--password={PASSWORD}"]
+        command += [f"--port={self.port}", f"--user={USER}", f"--password={STORE_PASSWORD}"]
         command += ["--batch", "--raw", "--skip-column-names", f"--execute={sql}", DATABASE]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         if done.returncode != 0:

@@ -123,7 +123,7 @@ _results: list[tuple[str, str, float]] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
+    if report.when == "call" or report.outcome != "passed":
         _results.append((report.nodeid, report.outcome, report.duration))
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.cdc_server import CdcServer
+from lab import planted
+from lab.cdc_server import CdcServer, look_for_secrets
 from lab.places import cdc_binary
 from lab.stack import BASE_PORT, Stack, Target
 from tests.integration.scenario import Scenario
@@ -40,6 +41,27 @@ def pytest_runtest_makereport(
     if report.failed and isinstance(scenario, Scenario):
         report.sections += scenario.what_the_servers_say()
     return report
+
+
+def _assert_no_secret() -> None:
+    look_for_secrets()
+    found = planted.take_found()
+    assert not found, "\n".join(["a secret came out:", *found])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_at_the_end() -> Iterator[None]:
+    """In what the servers that many tests share said when they were ended."""
+    yield
+    _assert_no_secret()
+
+
+@pytest.fixture(autouse=True)
+def no_secret() -> Iterator[None]:
+    """In what any milvus-cdc said during a test. Made before what the test asks for, so that it
+    comes after all of that has been torn down."""
+    yield
+    _assert_no_secret()
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,11 @@ from lab.cdc_server import CdcError
 from lab.certificates import Certificates, make_certificates
 from lab.client import Key, Row
 from lab.comparer import diff_rows, limited
-from lab.kafka import PASSWORD, Kafka
+from lab.kafka import Kafka
 from lab.kafka_pair import KafkaPair
 from lab.logged_rows import compare_logged, count, is_insert, logged_rows
 from lab.milvus import Milvus
+from lab.planted import KAFKA_PASSWORD
 from lab.pulsar import Pulsar, token
 from lab.stack import Stack
 from lab.waiting import until
@@ -355,7 +356,7 @@ def _others(own: Stack) -> Certificates:
 @pytest.mark.xdist_group("own")
 @pytest.mark.parametrize("own", ["plain", "scram"], indirect=True)
 def test_kafka_with_user_and_password(own: Stack) -> None:
-    _refused_then_replicates(own, (PASSWORD, "wrong"), secret=PASSWORD)
+    _refused_then_replicates(own, (KAFKA_PASSWORD, "wrong"), secret=KAFKA_PASSWORD)
 
 
 @ON_KAFKA
@@ -366,7 +367,7 @@ def test_kafka_with_user_and_password_over_tls(own: Stack) -> None:
     made = _kafka(own).certificates
     assert made is not None
     not_theirs = (str(made.ca), str(_others(own).ca))
-    _refused_then_replicates(own, (PASSWORD, "wrong"), not_theirs, secret=PASSWORD)
+    _refused_then_replicates(own, (KAFKA_PASSWORD, "wrong"), not_theirs, secret=KAFKA_PASSWORD)
 
 
 @ON_KAFKA

@@ -16,9 +16,11 @@ from typing import Any
 import schemathesis
 
 ANSWERS = Path(os.environ["CDC_ANSWERS"])
-SECRETS = os.environ["CDC_SECRETS"].split(",")
-PLANTED = SECRETS[0]
+PLANTED = os.environ["CDC_PLANTED"]
+SECRETS: list[str] = json.loads(os.environ["CDC_SECRETS"])
 TASKS = os.environ["CDC_TASKS"].split(",")
+MOST = 2**31 - 1  # of an integer; larger ones are refused
+LEVELS = ("debug", "info", "warn", "error")
 KEPT = 2  # the first tasks are never deleted
 NOBODY = "127.0.0.1:9"
 
@@ -26,21 +28,28 @@ _creates = itertools.count()
 _paths = itertools.count()
 
 
-def _aim(body: dict[str, Any]) -> None:
-    """Gives a create request one of four targets; one of a wrong type stays as it is."""
+def _make_creatable(body: dict[str, Any], number: int) -> None:
+    """Whatever else was generated."""
+    body.clear()
+    body |= {
+        "blackhole_connect_param": {},
+        "collection_infos": [{"name": f"generated_{number}_*"}],
+    }
+
+
+def _aim(body: dict[str, Any], right: bool) -> None:
+    """Gives a create request another target. What is wrong with it stays wrong."""
     param = body.get("milvus_connect_param")
     if not isinstance(param, dict) or not isinstance(param.get("uri"), str | None):
         return
     secret: dict[str, str | None] = {"token": None, "username": None, "password": None}
     uri = f"http://{NOBODY}"
     number = next(_creates)
-    match number % 4:
-        case 0 if number % 8 == 0:  # what can be created, whatever else was generated
-            infos = [{"name": f"generated_{number}_*"}]
-            body.clear()
-            body |= {"blackhole_connect_param": {}, "collection_infos": infos}
+    match number % 5:
+        case 0 if right and number % 10 == 0:
+            _make_creatable(body, number)
             return
-        case 0:
+        case 0 if right:
             del body["milvus_connect_param"]
             body.pop("kafka_connect_param", None)
             body["blackhole_connect_param"] = {}
@@ -50,16 +59,26 @@ def _aim(body: dict[str, Any]) -> None:
             secret |= {"username": "root", "password": PLANTED}
         case 3:
             uri = f"http://root:{PLANTED}@{NOBODY}"
+        case 4:
+            uri = f"http://{NOBODY}?token={PLANTED}"
     wait = param.get("connect_timeout")
-    if wait is None or (isinstance(wait, int) and wait > 1):  # nobody will answer
+    if wait is None or (isinstance(wait, int) and 1 < wait <= MOST):  # nobody will answer
         param["connect_timeout"] = 1
-    param |= secret | {"uri": uri}
+    param |= {k: v for k, v in secret.items() if isinstance(param.get(k), str | None)}
+    param["uri"] = uri
 
 
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    if isinstance(case.body, dict):
-        _aim(case.body)
-    if case.path_parameters and (turn := next(_paths)) % 2 == 0:
+    body, meta = case.body, case.meta
+    right = meta is None or meta.generation.mode.is_positive
+    stateful = meta is not None and meta.phase.name == "stateful"  # it takes ids out of answers
+    if isinstance(body, dict) and body.get("level") in LEVELS:
+        body["level"] = "debug"  # so that the log goes on to tell all
+    elif isinstance(body, dict) and stateful and right and case.path == "/api/v1/tasks":
+        _make_creatable(body, next(_creates))  # so that there is an id to go on with
+    elif isinstance(body, dict):
+        _aim(body, right)
+    if not stateful and case.path_parameters and (turn := next(_paths)) % 2 == 0:
         known = TASKS[KEPT:] if case.method.upper() == "DELETE" else TASKS
         case.path_parameters["id"] = known[turn // 2 % len(known)]
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "model/timestamp.h"
 
@@ -18,6 +19,10 @@ struct Backlog {
 // `rows` rows in messages of about `bytes`, older than what counts as keeping up, loaded with up to
 // 100 MB per second of the source's time.
 void WriteBacklog(const std::string& folder, const std::string& channel, size_t rows, size_t bytes);
+// The same rows spread over channels, side by side. The files for the brokers are messages.0,
+// messages.1 and so on, and only there if `brokers`.
+void WriteBacklogs(const std::string& folder, const std::vector<std::string>& channels, size_t rows,
+                   size_t bytes, bool brokers);
 Backlog OpenBacklog(const std::string& folder);
 std::string RocksmqOf(const std::string& folder);
 

@@ -36,7 +36,7 @@ struct Arguments {
 Result<Measured> RunOnce(const Arguments& arguments) {
   const std::string rocksmq = RocksmqOf(arguments.folder);
   Run run;
-  run.channel = kChannel;
+  run.channels = {kChannel};
   run.store = arguments.folder + "/store.db";
   run.without_fence = arguments.without_fence;
   std::unique_ptr<RocksmqWriter> store;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/wire.h"
 
 namespace cdc::bench {
@@ -17,6 +18,10 @@ constexpr size_t kSpareFloats = 1 << 20;  // bytes from which every message take
 
 size_t RowsPerMessage(size_t bytes) {
   return std::max<size_t>(1, bytes / kRowBytes);
+}
+
+std::string VchannelOf(const std::string& channel, size_t shard) {
+  return Format("{}_{}v{}", channel, kCollection, shard);
 }
 
 std::string Nested(uint32_t field, const std::string& content) {
@@ -35,8 +40,9 @@ std::string Column(uint64_t type, const std::string& name, uint64_t id, const st
 }
 
 MilvusMessages::MilvusMessages(std::string channel, int64_t begin_ms, size_t bytes,
-                               size_t per_second, Put put)
+                               size_t per_second, Put put, size_t shard)
     : channel_(std::move(channel)),
+      vchannel_(VchannelOf(channel_, shard)),
       begin_ms_(begin_ms),
       rows_(RowsPerMessage(bytes)),
       per_second_(per_second),
@@ -51,11 +57,23 @@ MilvusMessages::MilvusMessages(std::string channel, int64_t begin_ms, size_t byt
 
 Timestamp MilvusMessages::Write(size_t rows, const std::function<void(int64_t ms)>& before_each) {
   for (size_t written = 0; written < rows; written += rows_) {
-    ms_ = static_cast<int64_t>(messages_ * 1000 / per_second_);
-    if (before_each) before_each(begin_ms_ + ms_);
-    if (ms_ >= next_tick_ms_) Tick();
-    put_(Insert());
+    if (before_each) before_each(begin_ms_ + NextMillis());
+    WriteOne();
   }
+  return Finish();
+}
+
+int64_t MilvusMessages::NextMillis() const {
+  return static_cast<int64_t>(messages_ * 1000 / per_second_);
+}
+
+void MilvusMessages::WriteOne() {
+  ms_ = NextMillis();
+  if (ms_ >= next_tick_ms_) Tick();
+  put_(Insert());
+}
+
+Timestamp MilvusMessages::Finish() {
   ++ms_;
   Tick();
   return ComposeTimestamp(begin_ms_ + ms_);
@@ -93,7 +111,7 @@ std::string MilvusMessages::Insert() {
   vector.Bytes(2, Nested(1, floats_.substr(at, rows_ * kDimension * sizeof(float))));
   WireWriter out;
   out.Raw(Base(400, ts));
-  out.Bytes(2, channel_ + "_100v0");
+  out.Bytes(2, vchannel_);
   out.Bytes(4, "rows");
   out.Varint(7, kCollection);
   out.Varint(8, 1);

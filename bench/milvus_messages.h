@@ -13,6 +13,7 @@
 namespace cdc::bench {
 
 inline constexpr CollectionId kCollection = 100;
+std::string VchannelOf(const std::string& channel, size_t shard);
 inline constexpr size_t kDimension = 128;
 inline constexpr size_t kRowBytes = kDimension * sizeof(float) + 16;
 
@@ -29,23 +30,30 @@ class MilvusMessages {
   using Put = std::function<void(const std::string& payload)>;
 
   // Messages of about `bytes` each; `per_second` of the source's time, which begins at `begin_ms`.
-  MilvusMessages(std::string channel, int64_t begin_ms, size_t bytes, size_t per_second, Put put);
+  // The channel is the collection's `shard`.
+  MilvusMessages(std::string channel, int64_t begin_ms, size_t bytes, size_t per_second, Put put,
+                 size_t shard = 0);
 
   // At least `rows` rows, and a last tick. `before_each` is called with the time of the message
   // that comes next. Returns the time of the last tick.
   Timestamp Write(size_t rows, const std::function<void(int64_t ms)>& before_each = {});
   // The same, each message in its time: blocks until the last one is written.
   Timestamp WriteInRealTime(size_t rows);
+  // One message of rows, and before it the tick that is due; Finish() writes the last tick.
+  void WriteOne();
+  Timestamp Finish();
   size_t rows_per_message() const { return rows_; }
   // The newest tick in the log. Any thread.
   Timestamp ticked() const { return ticked_; }
 
  private:
+  int64_t NextMillis() const;
   void Tick();
   std::string Insert();
   std::string Base(uint64_t type, Timestamp ts) const;
 
   const std::string channel_;
+  const std::string vchannel_;
   const int64_t begin_ms_;
   const size_t rows_;
   const size_t per_second_;

@@ -57,7 +57,7 @@ Result<double> Seconds(const Arguments& arguments) {
     if (read->messages != count) return FatalError("the bare loop did not find all messages");
     return read->seconds;
   }
-  run.channel = arguments.channel;
+  run.channels = {arguments.channel};
   run.store = arguments.folder + "/store.db";
   const TimePoint begin = SystemClock().Now();
   CDC_ASSIGN_OR_RETURN(run.log, OpenLog(arguments));

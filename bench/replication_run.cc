@@ -21,8 +21,8 @@ namespace {
 // One collection that is there from the beginning.
 class OneCollection final : public CatalogFeed {
  public:
-  OneCollection(Executor* executor, std::string channel, Timestamp created)
-      : executor_(executor), channel_(std::move(channel)), created_(created) {}
+  OneCollection(Executor* executor, std::vector<std::string> channels, Timestamp created)
+      : executor_(executor), channels_(std::move(channels)), created_(created) {}
 
   void Start(Callback<CatalogUpdate> on_update, Callback<Status>) override {
     auto collection = std::make_shared<SourceCollection>();
@@ -36,8 +36,10 @@ class OneCollection final : public CatalogFeed {
     key.primary_key = true;
     collection->schema.fields = {key};
     collection->create_ts = created_;
-    collection->vchannels = {channel_ + "_100v0"};
-    collection->pchannels = {channel_};
+    for (size_t i = 0; i < channels_.size(); ++i) {
+      collection->vchannels.push_back(VchannelOf(channels_[i], i));
+    }
+    collection->pchannels = channels_;
     collection->partitions[1] = {1, "_default", ObjectState::kCreated, created_};
     CatalogUpdate update;
     update.cluster_id = 1;
@@ -53,7 +55,7 @@ class OneCollection final : public CatalogFeed {
 
  private:
   Executor* const executor_;
-  const std::string channel_;
+  const std::vector<std::string> channels_;
   const Timestamp created_;
 };
 
@@ -98,13 +100,17 @@ class Recorder final : public DataSink {
 Result<Measured> Replicate(const Run& run) {
   CDC_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenSqliteStore(run.store));
   ThreadExecutor executor("bench");
-  const std::unique_ptr<LogSource> log = MakeLogSource(ShareTails(run.log), &executor);
+  const auto budget = std::make_shared<ReadBudget>();
+  const std::unique_ptr<LogSource> log =
+      MakeLogSource(ShareTails(run.log, budget), &executor, budget);
   StoredTask task;
   task.spec.id = "bench";
   task.spec.mode = run.mode;
   ProgressWrite first;
   first.task = task.spec.id;
-  first.channels = {{run.channel, LogPosition{}, run.begin - 1, run.begin - 1}};
+  for (const std::string& channel : run.channels) {
+    first.channels.push_back({channel, LogPosition{}, run.begin - 1, run.begin - 1});
+  }
   CDC_RETURN_IF_ERROR(store->AddTask(task, first));
   CDC_ASSIGN_OR_RETURN(TaskProgress progress, store->LoadProgress(task.spec.id));
 
@@ -130,7 +136,7 @@ Result<Measured> Replicate(const Run& run) {
   }
   Replication::Ports ports;
   ports.log = log.get();
-  ports.catalog = std::make_unique<OneCollection>(&executor, run.channel, run.begin - 1);
+  ports.catalog = std::make_unique<OneCollection>(&executor, run.channels, run.begin - 1);
   ports.admin = &target;
   ports.lanes = &lanes;
   ports.governor = &governor;
@@ -143,13 +149,16 @@ Result<Measured> Replicate(const Run& run) {
     if (!std::exchange(over, true)) done.set_value(std::move(status));
   };
   std::unique_ptr<Replication> replication;
+  const TimePoint began = executor.clock().Now();
   std::function<void()> look = [&] {
     const Timestamp safe = replication->Status().safe_ts;
     if (run.watch) run.watch(safe);
     if (end != 0 && safe >= end) return finish(OkStatus());
+    if (run.at_most != Duration(0) && executor.clock().Now() - began >= run.at_most) {
+      return finish(OkStatus());
+    }
     executor.PostAfter(std::chrono::milliseconds(1), look);
   };
-  const TimePoint began = executor.clock().Now();
   executor.RunAndWait([&] {
     replication =
         std::make_unique<Replication>(std::move(options), std::move(progress), &executor,

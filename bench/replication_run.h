@@ -1,4 +1,4 @@
-// One replication of a made-up source's channel, with the real pipeline and the real store, into a
+// One replication of a made-up source's channels, with the real pipeline and the real store, into a
 // target that throws everything away or into a server that takes the rows.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "client/raw_log.h"
 #include "model/task.h"
@@ -17,9 +18,9 @@ namespace cdc::bench {
 
 struct Run {
   std::shared_ptr<RawLog> log;
-  std::string channel;
-  std::string store;    // file of the store, made anew
-  Timestamp begin = 0;  // the collection is older than it
+  std::vector<std::string> channels;  // the shards of its only collection
+  std::string store;                  // file of the store, made anew
+  Timestamp begin = 0;                // the collection is older than it
   // Up to when; 0: whatever `write` returns, which writes the source meanwhile.
   Timestamp end = 0;
   std::function<Timestamp()> write;
@@ -27,6 +28,8 @@ struct Run {
   bool without_fence = false;
   TargetMode mode = TargetMode::kBlackhole;
   TargetAddress target;  // of the rows, if the mode is another; metadata go nowhere
+  // Ends it before the end, as if all were done; 0: never.
+  Duration at_most{0};
   // Called every millisecond with the time up to which all is on the target.
   std::function<void(Timestamp safe)> watch;
   std::vector<std::shared_ptr<const LaneBatch>>* sent = nullptr;  // filled with all that was sent

@@ -32,8 +32,8 @@ RocksmqWriter::RocksmqWriter(const std::string& path, std::string channel)
 
 RocksmqWriter::~RocksmqWriter() = default;
 
-void RocksmqWriter::Put(const std::string& payload) {
-  Check(db_->Put({}, Format("{}/{}", channel_, kFirstId + ++puts_), payload));
+void RocksmqWriter::Put(const std::string& channel, const std::string& payload) {
+  Check(db_->Put({}, Format("{}/{}", channel, kFirstId + ++puts_), payload));
 }
 
 void RocksmqWriter::Flush() {

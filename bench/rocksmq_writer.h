@@ -1,5 +1,5 @@
-// Writes a RocksMQ with one channel, as Milvus lays it out: the sources of the benches. One thread;
-// blocks; ends the process with a message when RocksDB refuses.
+// Writes a RocksMQ, as Milvus lays it out: the sources of the benches. One thread; blocks; ends the
+// process with a message when RocksDB refuses.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,11 @@ namespace cdc::bench {
 
 class RocksmqWriter {
  public:
-  RocksmqWriter(const std::string& path, std::string channel);
+  // `channel` is where Put writes that names none.
+  explicit RocksmqWriter(const std::string& path, std::string channel = {});
   ~RocksmqWriter();
-  void Put(const std::string& payload);
+  void Put(const std::string& payload) { Put(channel_, payload); }
+  void Put(const std::string& channel, const std::string& payload);
   void Flush();
   uint64_t puts() const { return puts_; }
 

@@ -56,7 +56,7 @@ class Lag {
 
 Run Prepare(const Arguments& arguments, const MockTarget& target) {
   Run run;
-  run.channel = kChannel;
+  run.channels = {kChannel};
   run.store = arguments.folder + "/store.db";
   run.mode = arguments.replicate ? TargetMode::kReplicate : TargetMode::kApi;
   run.target = target.address();

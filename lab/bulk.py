@@ -51,9 +51,9 @@ class Bulk:
         vectors = values.random((len(ids), self.dim), dtype=np.float32).tolist()
         return [ids, numbers, vectors]
 
-    def insert(self, first: int, count: int) -> None:
+    def insert(self, first: int, count: int, partition: str | None = None) -> None:
         ids = list(range(first, first + count))
-        self._note(self.collection.insert(self._columns(ids)))
+        self._note(self.collection.insert(self._columns(ids), partition_name=partition))
         self.alive.update(ids)
 
     def upsert(self, ids: list[int]) -> None:

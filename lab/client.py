@@ -6,7 +6,7 @@ sees the bits that the server sent and not what a client library made of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,18 +68,22 @@ class Index:
 class Client:
     """One server; a pymilvus connection per database is made on first use."""
 
-    def __init__(self, uri: str, label: str, token: str = "") -> None:
-        """`token`: user:password, for a server that asks for it."""
+    def __init__(
+        self, uri: str, label: str, token: str = "", tls: Mapping[str, str] | None = None
+    ) -> None:
+        """`token`: user:password, for a server that asks for it; `tls`: where pymilvus shall find
+        certificates and which name they have, for one of https."""
         self.uri = uri
         self.label = label
         self.token = token
+        self.tls = dict(tls or {})
 
     def alias(self, db: str = "default") -> str:
         """The pymilvus connection alias for this database (`using=` of its calls)."""
         name = f"{self.label}/{self.uri}/{db}"
         if not connections.has_connection(name):
             db_name = "" if db == "default" else db
-            connections.connect(name, uri=self.uri, db_name=db_name, token=self.token)
+            connections.connect(name, uri=self.uri, db_name=db_name, token=self.token, **self.tls)
         return name
 
     def close(self) -> None:

@@ -16,10 +16,17 @@ namespace {
 
 constexpr int32_t kPartition = 0;  // Milvus uses no other
 // Of one tail. Little, since it is fetched compressed: what comes out may be many times as much.
-constexpr int kFetchBytes = 512 << 10;
-constexpr int kQueuedKiB = 2048;
+struct Sizes {
+  size_t fetch;
+  size_t queue;
+};
+constexpr Sizes kMuch{512 << 10, 2 << 20};
+constexpr Sizes kLittle{64 << 10, 512 << 10};
+// Of one answer of a broker, for all topics together.
+constexpr size_t kAnswerBytes = 4 << 20;
 constexpr size_t kTakeAtOnce = 64;
-constexpr size_t kKeptBytes = 32 << 10;
+// A producer sends batches of up to 1 MB.
+constexpr size_t kKeptBytes = 256 << 10;
 
 using Topic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)>;
 
@@ -27,12 +34,17 @@ int Millis(Duration duration) {
   return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
+const Sizes& SizesOf(KafkaConsumer::Ahead ahead) {
+  return ahead == KafkaConsumer::Ahead::kMuch ? kMuch : kLittle;
+}
+
 // A property of ours: users may say otherwise in the `consumer` map.
-std::map<std::string, std::string> Defaults() {
+std::map<std::string, std::string> Defaults(const Sizes& sizes) {
   return {
       {"client.id", "milvus-cdc"},
-      {"fetch.message.max.bytes", std::to_string(kFetchBytes)},
-      {"queued.max.messages.kbytes", std::to_string(kQueuedKiB)},
+      {"fetch.message.max.bytes", std::to_string(sizes.fetch)},
+      {"fetch.max.bytes", std::to_string(kAnswerBytes)},
+      {"queued.max.messages.kbytes", std::to_string(sizes.queue >> 10)},
       // A broker that hangs is noticed in seconds, one that is back is used within a second.
       {"socket.timeout.ms", "10000"},
       {"reconnect.backoff.ms", "100"},
@@ -63,8 +75,8 @@ Status Set(rd_kafka_conf_t* conf, const std::string& key, const std::string& val
              key, rd_kafka_version_str()));
 }
 
-Status SetAll(rd_kafka_conf_t* conf, const KafkaOptions& options) {
-  for (const auto& [key, value] : Defaults()) CDC_RETURN_IF_ERROR(Set(conf, key, value));
+Status SetAll(rd_kafka_conf_t* conf, const KafkaOptions& options, const Sizes& sizes) {
+  for (const auto& [key, value] : Defaults(sizes)) CDC_RETURN_IF_ERROR(Set(conf, key, value));
   const std::pair<const char*, const std::string*> own[] = {
       {"security.protocol", &options.security_protocol},
       {"sasl.mechanisms", &options.sasl_mechanisms},
@@ -130,10 +142,11 @@ struct KafkaCallbacks {
   }
 };
 
-Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::Open(const KafkaOptions& options, int wake) {
-  std::unique_ptr<KafkaConsumer> consumer(new KafkaConsumer(options.brokers, wake));
+Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::Open(const KafkaOptions& options, int wake,
+                                                           Ahead ahead) {
+  std::unique_ptr<KafkaConsumer> consumer(new KafkaConsumer(options.brokers, wake, ahead));
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  const Status set = SetAll(conf, options);
+  const Status set = SetAll(conf, options, SizesOf(ahead));
   if (!set.ok()) {
     rd_kafka_conf_destroy(conf);
     return set.error();
@@ -208,6 +221,7 @@ Result<std::map<std::string, Watermarks>> KafkaConsumer::Query(
 KafkaSubscription::KafkaSubscription(KafkaConsumer* consumer, const std::string& topic,
                                      int64_t offset)
     : handle_(consumer->handle()),
+      queue_bytes_(SizesOf(consumer->ahead()).queue),
       topic_(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr)),
       queue_(rd_kafka_queue_new(handle_.get())),
       next_(offset) {
@@ -236,7 +250,10 @@ std::optional<KafkaFailure> KafkaSubscription::Take(size_t max_bytes,
   std::array<rd_kafka_message_t*, kTakeAtOnce> taken;
   std::optional<KafkaFailure> failure;
   while (bytes < max_bytes && !failure) {
-    const ssize_t count = rd_kafka_consume_batch_queue(queue_, 0, taken.data(), taken.size());
+    // What is taken and not wanted yet would be beyond every limit.
+    const size_t wanted =
+        mean_bytes_ == 0 ? 1 : std::min(kTakeAtOnce, (max_bytes - bytes) / mean_bytes_ + 1);
+    const ssize_t count = rd_kafka_consume_batch_queue(queue_, 0, taken.data(), wanted);
     if (count <= 0) {
       Refill();
       break;
@@ -257,13 +274,13 @@ std::optional<KafkaFailure> KafkaSubscription::Take(size_t max_bytes,
       rd_kafka_message_destroy(message);
     }
     mean_bytes_ = std::max<uint64_t>(1, (bytes - before) / static_cast<size_t>(count));
-    if (queued * mean_bytes_ >= (kQueuedKiB << 10) / 2) full_ = true;
+    if (queued * mean_bytes_ >= queue_bytes_ / 2) full_ = true;
   }
   return failure;
 }
 
-// A large one stays where librdkafka has it. A small one is copied: it would hold all that was
-// fetched or decompressed with it, and little of that may be wanted.
+// A large one stays where librdkafka has it. Another is copied: it would hold all that was fetched
+// or decompressed with it, and little of that may be wanted.
 Slice KafkaSubscription::PayloadOf(rd_kafka_message_t* message) const {
   const std::string_view bytes(static_cast<const char*>(message->payload), message->len);
   if (bytes.size() >= kKeptBytes) {

@@ -33,8 +33,14 @@ struct Watermarks {
 
 class KafkaConsumer {
  public:
+  // How much librdkafka fetches at once, and keeps, for each topic.
+  enum class Ahead {
+    kMuch,
+    kLittle,  // for topics beyond the first ones: their memory adds up
+  };
   // `wake`: an eventfd that is written to when there is something to take or to poll; -1: none.
-  static Result<std::unique_ptr<KafkaConsumer>> Open(const KafkaOptions& options, int wake);
+  static Result<std::unique_ptr<KafkaConsumer>> Open(const KafkaOptions& options, int wake,
+                                                     Ahead ahead = Ahead::kMuch);
   // May take some hundred ms, as the end of the last message taken does after it.
   ~KafkaConsumer();
   KafkaConsumer(const KafkaConsumer&) = delete;
@@ -50,13 +56,16 @@ class KafkaConsumer {
 
   const std::shared_ptr<rd_kafka_s>& handle() const { return handle_; }
   int wake() const { return wake_; }
+  Ahead ahead() const { return ahead_; }
 
  private:
   friend struct KafkaCallbacks;
-  KafkaConsumer(std::string brokers, int wake) : brokers_(std::move(brokers)), wake_(wake) {}
+  KafkaConsumer(std::string brokers, int wake, Ahead ahead)
+      : brokers_(std::move(brokers)), wake_(wake), ahead_(ahead) {}
 
   const std::string brokers_;
   const int wake_;
+  const Ahead ahead_;
   std::shared_ptr<rd_kafka_s> handle_;
   std::optional<std::string> trouble_;  // only during Poll
 };
@@ -92,6 +101,7 @@ class KafkaSubscription {
   Slice PayloadOf(rd_kafka_message_s* message) const;
 
   const std::shared_ptr<rd_kafka_s> handle_;
+  const size_t queue_bytes_;  // more than that, and librdkafka stops fetching
   rd_kafka_topic_s* topic_ = nullptr;
   rd_kafka_queue_s* queue_ = nullptr;
   bool started_ = false;

@@ -25,6 +25,7 @@ using std::chrono::seconds;
 constexpr Duration kAskTimeout = seconds(8);
 constexpr Duration kLook = milliseconds(1000);  // at least this often without being woken
 constexpr Duration kAgain = milliseconds(500);  // before a subscription is started again
+constexpr size_t kMuchAhead = 4;                // topics that librdkafka may fetch much of
 constexpr Duration kTopicGrace = seconds(5);    // a topic that is not there may be being made
 
 // What the log's thread knows of one tail.
@@ -265,13 +266,19 @@ bool KafkaLog::Start(TailState* tail) {
 }
 
 KafkaConsumer* KafkaLog::ConsumerFor(const std::string& topic) {
+  using Ahead = KafkaConsumer::Ahead;
+  const auto much = std::count_if(tails_.begin(), tails_.end(), [](const auto& tail) {
+    return tail->consumer != nullptr && tail->consumer->ahead() == Ahead::kMuch;
+  });
+  const Ahead ahead = static_cast<size_t>(much) < kMuchAhead ? Ahead::kMuch : Ahead::kLittle;
   for (const auto& consumer : consumers_) {
     const auto reads = [&](const auto& tail) {
       return tail->consumer == consumer.get() && tail->topic == topic;
     };
+    if (consumer->ahead() != ahead) continue;
     if (std::none_of(tails_.begin(), tails_.end(), reads)) return consumer.get();
   }
-  auto opened = KafkaConsumer::Open(options_, wake_);
+  auto opened = KafkaConsumer::Open(options_, wake_, ahead);
   if (!opened.ok()) {
     LogError("{}", opened.error().message);  // it was good when the log was opened
     return nullptr;

@@ -22,6 +22,9 @@ using std::chrono::milliseconds;
 
 // How long the oldest or the newest message of a topic is waited for, before it counts as deleted.
 constexpr milliseconds kMessageWait(3000);
+// Tails beyond the first ones have less sent ahead: their memory adds up.
+constexpr size_t kMuchAhead = 4;
+constexpr size_t kLittleQueueBytes = 512 << 10;
 
 struct TailState {
   std::mutex mutex;
@@ -103,6 +106,7 @@ class PulsarLog final : public RawLog {
   void Post(std::function<void()> job);
   void Control();
   void Reap();
+  PulsarCursorOptions OptionsOfNext() const;
   Result<std::map<std::string, LogPosition>> LatestOf(const std::vector<std::string>& topics);
   Result<LogPosition> LatestOf(const std::string& topic);
   Result<std::map<std::string, HeldLog>> HeldOf(const std::map<std::string, LogPosition>& places);
@@ -144,9 +148,9 @@ std::unique_ptr<RawTail> PulsarLog::Open(const std::string& topic, LogPosition f
   state->topic = topic;
   const std::lock_guard lock(mutex_);
   Reap();
-  tails_.push_back({state, std::thread([this, state, topic, from] {
+  tails_.push_back({state, std::thread([this, state, topic, from, options = OptionsOfNext()] {
                       {
-                        PulsarCursor cursor(connection_.get(), &clock_, topic, from, options_);
+                        PulsarCursor cursor(connection_.get(), &clock_, topic, from, options);
                         Serve(state.get(), &cursor);
                       }
                       state->finished = true;
@@ -160,6 +164,16 @@ void PulsarLog::Reap() {
     tail.thread.join();
     return true;
   });
+}
+
+PulsarCursorOptions PulsarLog::OptionsOfNext() const {
+  const auto open = std::count_if(tails_.begin(), tails_.end(), [](const Thread& tail) {
+    const std::lock_guard lock(tail.tail->mutex);
+    return !tail.tail->closed;
+  });
+  PulsarCursorOptions options = options_;
+  if (static_cast<size_t>(open) >= kMuchAhead) options.queue_bytes = kLittleQueueBytes;
+  return options;
 }
 
 void PulsarLog::Post(std::function<void()> job) {

@@ -19,11 +19,10 @@ constexpr int32_t kPartition = 0;  // Milvus uses no other
 struct Sizes {
   size_t fetch;
   size_t queue;
+  size_t answer;  // of a broker, for all topics together: what came with it is kept as a whole
 };
-constexpr Sizes kMuch{512 << 10, 2 << 20};
-constexpr Sizes kLittle{64 << 10, 512 << 10};
-// Of one answer of a broker, for all topics together.
-constexpr size_t kAnswerBytes = 4 << 20;
+constexpr Sizes kMuch{512 << 10, 2 << 20, 4 << 20};
+constexpr Sizes kLittle{128 << 10, 512 << 10, 1 << 20};
 constexpr size_t kTakeAtOnce = 64;
 // A producer sends batches of up to 1 MB.
 constexpr size_t kKeptBytes = 256 << 10;
@@ -43,7 +42,7 @@ std::map<std::string, std::string> Defaults(const Sizes& sizes) {
   return {
       {"client.id", "milvus-cdc"},
       {"fetch.message.max.bytes", std::to_string(sizes.fetch)},
-      {"fetch.max.bytes", std::to_string(kAnswerBytes)},
+      {"fetch.max.bytes", std::to_string(sizes.answer)},
       {"queued.max.messages.kbytes", std::to_string(sizes.queue >> 10)},
       // A broker that hangs is noticed in seconds, one that is back is used within a second.
       {"socket.timeout.ms", "10000"},

@@ -26,8 +26,13 @@ Result<std::string> ReachTarget(MilvusClient& client, const TargetAddress& addre
   }
 }
 
-Error Unreachable(const MilvusClient& client, const Error& error) {
-  const char* advice = error.IsRetry() ? "; check the address, that it runs, and the token" : "";
+Error Unreachable(const MilvusClient& client, const TargetAddress& address, const Error& error) {
+  // That a certificate is missing or wrong a server tells behind the handshake, if at all.
+  const char* advice = !error.IsRetry() ? ""
+                       : address.tls
+                           ? "; check the address, that it runs and speaks TLS, the token, and "
+                             "whether it asks for a client certificate of its own authority"
+                           : "; check the address, that it runs, and the token";
   return {error.disposition, error.kind,
           Format("cannot reach Milvus at {}: {}{}", client.endpoint(), error.message, advice)};
 }
@@ -40,9 +45,9 @@ Result<ResolvedMode> ResolveMode(TargetMode requested, const TargetAddress& addr
   }
   CDC_ASSIGN_OR_RETURN(const auto client, MilvusClient::Open(address));
   auto version = ReachTarget(*client, address);
-  if (!version) return Unreachable(*client, version.error());
+  if (!version) return Unreachable(*client, address, version.error());
   auto able = Await<Result<TargetMode>>([&](auto done) { client->ProbeMode(std::move(done)); });
-  if (!able) return Unreachable(*client, able.error());
+  if (!able) return Unreachable(*client, address, able.error());
   const bool standby = *able == TargetMode::kReplicate;
   const std::string what = Format("Milvus {} at {}", *version, client->endpoint());
   if (requested == TargetMode::kReplicate && !standby) {

@@ -56,12 +56,12 @@ struct ChannelStatus {  // of the source
 struct TaskCounters {
   uint64_t rows_inserted = 0;
   uint64_t rows_deleted = 0;
-  uint64_t rows_replayed = 0;       // inserts of the window after a crash, sent as delete + insert
-  uint64_t bytes = 0;               // of rows, as the target acknowledged them
-  uint64_t duplicate_keys = 0;      // of its target: rows that a replay put in one another's place
-  uint64_t retries = 0;             // calls that failed and were made again
+  uint64_t rows_replayed = 0;   // inserts of the window after a crash, sent as delete + insert
+  uint64_t bytes = 0;           // of rows, as the target acknowledged them
+  uint64_t duplicate_keys = 0;  // of its target: rows that a replay put in one another's place
+  uint64_t retries = 0;         // calls that failed and were made again
   std::map<std::string, uint64_t>
-      calls;  // acknowledged ones by kind: ReplicateMessage, Insert, ...
+      calls;                        // acknowledged ones by kind: ReplicateMessage, Insert, ...
   uint64_t messages_skipped = 0;    // of objects not selected or dropped, or before their start
   uint64_t messages_other = 0;      // of kinds that carry no data
   uint64_t operations_unknown = 0;  // of the operation topic: unreadable, or of an unknown kind

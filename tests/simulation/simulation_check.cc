@@ -167,7 +167,8 @@ std::string Simulation::Difference() const {
     if (!task.failed.empty()) continue;
     if (!task.running) return task.id + " is not running";
     const ReplicationStatus status = task.running->Status();
-    const bool nothing_yet = status.collection_count == 0 && status.reason.starts_with("selection:");
+    const bool nothing_yet =
+        status.collection_count == 0 && status.reason.starts_with("selection:");
     if (status.warning && !nothing_yet) return task.id + " warns: " + status.reason;
     if (status.lag_ms > 1500) return Format("{} lags {} ms", task.id, status.lag_ms);
   }

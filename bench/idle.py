@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=1_000)
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
-    with both_modes() as stack:
+    with both_modes(dml_channels=16) as stack:  # as many as a Milvus has by default
         if options.few:
             few(stack, options.few, options.seconds)
         if options.many:

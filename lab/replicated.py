@@ -15,10 +15,10 @@ MODES = ("replicate", "api")
 
 
 @contextmanager
-def both_modes(log: str = "rocksmq") -> Iterator[Stack]:
+def both_modes(log: str = "rocksmq", dml_channels: int = 4) -> Iterator[Stack]:
     """A source, a target of each mode and milvus-cdc, all up; ended behind."""
     end_all_on_signals()
-    stack = Stack(BASE_PORT + 700, log=log)
+    stack = Stack(BASE_PORT + 700, log=log, dml_channels=dml_channels)
     try:
         stack.start(modes=MODES)
         stack.cdc.start()

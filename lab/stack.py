@@ -67,14 +67,17 @@ class Stack:
         session_ttl: int = SESSION_TTL,
         log: str = "rocksmq",
         security: str = "none",
+        dml_channels: int = 4,
     ) -> None:
-        """The source's `log` is rocksmq, kafka or pulsar; `security` is of the broker's kind.
+        """The source's `log` is rocksmq, kafka or pulsar; `security` is of the broker's kind. Each
+        Milvus writes to `dml_channels` channels.
 
         A Milvus that is frozen for longer than `session_ttl` seconds ends itself.
         """
         self.data = data or Path(tempfile.mkdtemp(prefix="milvus-cdc-lab-"))
         self.base_port = base_port
         self._ttl = session_ttl
+        self._dml_channels = dml_channels
         self.etcd = Etcd(self.data / "etcd", base_port)
         self.broker = make_broker(log, self.data / log, base_port + _BROKER, security)
         self.source = self.milvus("src", 1, session_ttl=session_ttl, broker=self.broker)
@@ -85,6 +88,7 @@ class Stack:
     def milvus(self, name: str, block: int, **options: Any) -> Milvus:
         """Another Milvus on the shared etcd, in the `block`-th block of ports (0 is taken)."""
         port = self.base_port + PORTS_PER_MILVUS * block
+        options = {"dml_channels": self._dml_channels} | options
         return Milvus(name, self.data / name, self.etcd, port, **options)
 
     def start(self, modes: tuple[str, ...] = ("replicate", "api", "lite")) -> Stack:

@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from read import fill
+from read import address_of, fill
 
-from lab import places
 from lab.broker import Broker
 from lab.process import end_all_on_signals
 from lab.stack import BASE_PORT, LOGS, make_broker
@@ -54,15 +53,6 @@ def run(arguments: list[str], folder: Path) -> dict[str, float]:
         raise RuntimeError(f"{arguments}: {done.stderr}")
     found: dict[str, float] = json.loads(done.stdout)
     return found
-
-
-def address_of(log: str, broker: Broker | None) -> list[str]:
-    if broker is None:
-        return []
-    if log == "kafka":
-        return ["--kafka", broker.address]
-    url = f"pulsar://{broker.address}"
-    return ["--pulsar", url, "--library", str(places.libpulsar())]
 
 
 def measure(log: str, broker: Broker | None, count: int, folder: Path, runs: int) -> None:

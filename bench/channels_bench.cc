@@ -17,11 +17,9 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "bench/backlog.h"
+#include "bench/log_choice.h"
 #include "bench/mock_target.h"
 #include "bench/replication_run.h"
-#include "client/kafka/kafka_log.h"
-#include "client/pulsar/pulsar_log.h"
-#include "client/rocksmq/rocksmq_log.h"
 
 namespace cdc::bench {
 namespace {
@@ -31,8 +29,7 @@ struct Arguments {
   size_t channels = 1;
   size_t rows = 0;
   size_t bytes = 65'536;
-  std::string kafka;
-  PulsarOptions pulsar;
+  LogChoice log;
   std::string mode;
   int port = 0;
   int seconds = 0;
@@ -45,16 +42,6 @@ std::vector<std::string> ChannelNames(size_t count) {
   std::vector<std::string> names;
   for (size_t i = 0; i < count; ++i) names.push_back(Format("bench{}-rootcoord-dml_{}", count, i));
   return names;
-}
-
-Result<std::shared_ptr<RawLog>> OpenLog(const Arguments& arguments) {
-  if (!arguments.kafka.empty()) {
-    KafkaOptions options;
-    options.brokers = arguments.kafka;
-    return OpenKafkaLog(options);
-  }
-  if (!arguments.pulsar.service_url.empty()) return OpenPulsarLog(arguments.pulsar);
-  return OpenRocksmqLog(RocksmqOf(arguments.folder));
 }
 
 // MiB of this process: the most that was ever resident ("VmHWM"), or what is now ("VmRSS").
@@ -82,7 +69,7 @@ Status Measure(const Arguments& arguments) {
     run.target.port = arguments.port;
   }
   const double before = Memory("VmRSS");
-  CDC_ASSIGN_OR_RETURN(run.log, OpenLog(arguments));
+  CDC_ASSIGN_OR_RETURN(run.log, arguments.log.Open(arguments.folder));
   CDC_ASSIGN_OR_RETURN(const Measured measured, Replicate(run));
   std::printf("{\"seconds\": %.3f, \"rows\": %llu, \"before_mb\": %.1f, \"most_mb\": %.1f}\n",
               measured.seconds, static_cast<unsigned long long>(measured.rows), before,
@@ -111,9 +98,7 @@ int main(int count, char** values) {
   app.add_option("--channels", arguments.channels);
   app.add_option("--rows", arguments.rows);
   app.add_option("--bytes", arguments.bytes);
-  app.add_option("--kafka", arguments.kafka);
-  app.add_option("--pulsar", arguments.pulsar.service_url);
-  app.add_option("--library", arguments.pulsar.library);
+  arguments.log.AddTo(&app);
   app.add_option("--mode", arguments.mode)->check(CLI::IsMember({"api", "replicate"}));
   app.add_option("--port", arguments.port);
   app.add_option("--seconds", arguments.seconds);

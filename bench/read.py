@@ -85,6 +85,15 @@ def fill(log: str, broker: Broker, channel: str, file: Path) -> None:
     client.close()
 
 
+def address_of(log: str, broker: Broker | None) -> list[str]:
+    if broker is None:
+        return []
+    if log == "kafka":
+        return ["--kafka", broker.address]
+    url = f"pulsar://{broker.address}"
+    return ["--pulsar", url, "--library", str(places.libpulsar())]
+
+
 def run(arguments: list[str]) -> float:
     done = subprocess.run([str(BINARY), *arguments], capture_output=True, text=True)
     if done.returncode != 0:
@@ -128,19 +137,9 @@ def main(arguments: list[str]) -> None:
         print("|---|---|---|---|---|---|")
         for log in logs:
             broker = make_broker(log, folder / log, BASE_PORT + 700)
-            address = []
             if broker is not None:
                 broker.start()
-                address = (
-                    ["--kafka", broker.address]
-                    if log == "kafka"
-                    else [
-                        "--pulsar",
-                        f"pulsar://{broker.address}",
-                        "--library",
-                        str(places.libpulsar()),
-                    ]
-                )
+            address = address_of(log, broker)
             for what, (rows, size) in SIZES.items():
                 rows //= SHARES[log].get(what, 1)
                 channel = f"bench{size}-rootcoord-dml_0"

@@ -13,9 +13,8 @@
 #include "base/log.h"
 #include "bench/backlog.h"
 #include "bench/bare_readers.h"
+#include "bench/log_choice.h"
 #include "bench/replication_run.h"
-#include "client/kafka/kafka_log.h"
-#include "client/rocksmq/rocksmq_log.h"
 
 namespace cdc::bench {
 namespace {
@@ -26,20 +25,9 @@ struct Arguments {
   size_t bytes = 0;
   std::string write;
   std::string folder;
-  std::string kafka;
-  PulsarOptions pulsar;
+  LogChoice log;
   bool bare = false;
 };
-
-Result<std::shared_ptr<RawLog>> OpenLog(const Arguments& arguments) {
-  if (!arguments.kafka.empty()) {
-    KafkaOptions options;
-    options.brokers = arguments.kafka;
-    return OpenKafkaLog(options);
-  }
-  if (!arguments.pulsar.service_url.empty()) return OpenPulsarLog(arguments.pulsar);
-  return OpenRocksmqLog(RocksmqOf(arguments.folder));
-}
 
 Result<double> Seconds(const Arguments& arguments) {
   Run run;
@@ -48,10 +36,10 @@ Result<double> Seconds(const Arguments& arguments) {
   run.begin = backlog.begin;
   run.end = backlog.end;
   if (arguments.bare) {
-    const auto read = !arguments.kafka.empty()
-                          ? DrainKafka(arguments.kafka, arguments.channel, count)
-                      : !arguments.pulsar.service_url.empty()
-                          ? DrainPulsar(arguments.pulsar, arguments.channel, count)
+    const auto read = !arguments.log.kafka.empty()
+                          ? DrainKafka(arguments.log.kafka, arguments.channel, count)
+                      : !arguments.log.pulsar.service_url.empty()
+                          ? DrainPulsar(arguments.log.pulsar, arguments.channel, count)
                           : DrainRocksmq(RocksmqOf(arguments.folder), arguments.channel);
     if (!read.ok()) return read.error();
     if (read->messages != count) return FatalError("the bare loop did not find all messages");
@@ -60,7 +48,7 @@ Result<double> Seconds(const Arguments& arguments) {
   run.channels = {arguments.channel};
   run.store = arguments.folder + "/store.db";
   const TimePoint begin = SystemClock().Now();
-  CDC_ASSIGN_OR_RETURN(run.log, OpenLog(arguments));
+  CDC_ASSIGN_OR_RETURN(run.log, arguments.log.Open(arguments.folder));
   const auto opening = std::chrono::duration<double>(SystemClock().Now() - begin).count();
   CDC_ASSIGN_OR_RETURN(const Measured measured, Replicate(run));
   if (measured.rows < arguments.rows) return FatalError("the pipeline did not deliver all rows");
@@ -79,9 +67,7 @@ int main(int count, char** values) {
   app.add_option("--bytes", arguments.bytes);
   app.add_option("--write", arguments.write);
   app.add_option("--folder", arguments.folder);
-  app.add_option("--kafka", arguments.kafka);
-  app.add_option("--pulsar", arguments.pulsar.service_url);
-  app.add_option("--library", arguments.pulsar.library);
+  arguments.log.AddTo(&app);
   app.add_flag("--bare", arguments.bare);
   CLI11_PARSE(app, count, values);
   if (!arguments.write.empty()) {

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/name_list.h"
+
 namespace cdc {
 namespace {
 
@@ -60,16 +62,11 @@ std::string TargetAddress::host_and_port() const {
 }
 
 std::string ToString(const Selection& selection) {
-  constexpr size_t kShown = 10;
-  std::string text;
-  for (size_t i = 0; i < selection.includes.size() && i < kShown; ++i) {
-    const NamePattern& include = selection.includes[i];
-    text += (i == 0 ? "" : ", ") + include.database + "." + include.collection;
+  std::vector<std::string> names;
+  for (const NamePattern& include : selection.includes) {
+    names.push_back(include.database + "." + include.collection);
   }
-  if (selection.includes.size() > kShown) {
-    text += " and " + std::to_string(selection.includes.size() - kShown) + " more";
-  }
-  return text;
+  return NameList(names);
 }
 
 bool Selection::Matches(const std::string& database, const std::string& collection) const {

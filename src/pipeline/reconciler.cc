@@ -14,7 +14,8 @@ Reconciler::Reconciler(Options options, const TaskProgress& progress, Executor* 
       admin_(admin),
       lanes_(lanes),
       host_(host),
-      nothing_yet_(progress.objects.empty() && progress.channels.empty()),
+      nothing_yet_(!options_.may_select_nothing && progress.objects.empty() &&
+                   progress.channels.empty()),
       identity_(progress.source),
       database_records_(progress.databases) {
   for (const auto& [id, record] : progress.objects) {

@@ -50,7 +50,8 @@ class Reconciler {
     TaskStart start;
     LoadPolicy load = LoadPolicy::kFollow;
     DropPolicy drops = DropPolicy::kReplicate;
-    bool ignore_partitions = false;  // none is made or dropped on the target: its owner does
+    bool may_select_nothing = false;  // it has users to replicate
+    bool ignore_partitions = false;   // none is made or dropped on the target: its owner does
     Duration verify_interval = std::chrono::seconds(5);
     Duration poll_interval = std::chrono::milliseconds(500);  // of a load under way
     Duration park_after = std::chrono::seconds(2);            // a row waiting for its object's name
@@ -190,7 +191,7 @@ class Reconciler {
   ReconcilerHost* const host_;
 
   bool catalog_seen_ = false;
-  bool nothing_yet_ = true;  // this task never had an object
+  bool nothing_yet_;  // this task never had an object, and should have one
   bool halted_ = false;
   uint64_t changes_in_flight_ = 0;
   bool settled_ = true;

@@ -298,7 +298,6 @@ void Replication::RefreshCatalog(CollectionId collection, Callback<cdc::Status> 
 }
 
 void Replication::SetTrouble(const std::string& key, const Error* error) {
-  if (key == "selection" && rbac_) return;  // it has users to do
   if (error == nullptr) {
     troubles_.erase(key);
     if (troubles_.empty() && std::exchange(warning_told_, false)) on_warning_("");

@@ -17,24 +17,6 @@ constexpr const char* kPrefix = "MILVUS_CDC__";
 constexpr const char* kFileEnding = "_file";
 constexpr size_t kLongestValue = 64 * 1024;  // of a file; more is not meant to be a value
 
-Result<std::string> ReadValue(const std::string& path) {
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  std::string text(kLongestValue + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!in.is_open() || in.bad()) {
-    const char* const why = errno != 0 ? std::strerror(errno) : "no such file";
-    return InvalidError(Format("cannot read the file {}: {}", path, why));
-  }
-  text.resize(static_cast<size_t>(in.gcount()));
-  if (text.size() > kLongestValue) {
-    return InvalidError(Format("the file {} is larger than 64 KiB", path));
-  }
-  if (!text.empty() && text.back() == '\n') text.pop_back();
-  if (!text.empty() && text.back() == '\r') text.pop_back();
-  return text;
-}
-
 Result<std::string> ReadReference(const std::string& kind, const std::string& name,
                                   const Environment& environment) {
   if (kind == "file") return ReadValue(name);
@@ -60,6 +42,24 @@ std::string Replace(std::string text, const std::string& what, const std::string
 }
 
 }  // namespace
+
+Result<std::string> ReadValue(const std::string& path) {
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  std::string text(kLongestValue + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!in.is_open() || in.bad()) {
+    const char* const why = errno != 0 ? std::strerror(errno) : "no such file";
+    return InvalidError(Format("cannot read the file {}: {}", path, why));
+  }
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kLongestValue) {
+    return InvalidError(Format("the file {} is larger than 64 KiB", path));
+  }
+  if (!text.empty() && text.back() == '\n') text.pop_back();
+  if (!text.empty() && text.back() == '\r') text.pop_back();
+  return text;
+}
 
 Environment ProcessEnvironment() {
   Environment all;

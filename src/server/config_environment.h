@@ -28,6 +28,10 @@ std::string VariableOf(const std::string& key);
 Result<std::string> ExpandReferences(const std::string& text, const Environment& environment,
                                      bool* expanded);
 
+// What a file holds, without the line's end behind it. kInvalid: it cannot be read, or is not a
+// short text; the message names it.
+Result<std::string> ReadValue(const std::string& path);
+
 // The overrides of one environment.
 class ConfigOverrides {
  public:

@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/format.h"
+#include "base/name_list.h"
 #include "client/milvus/message_codec.h"
 #include "client/pulsar/pulsar_id.h"
 #include "model/timestamp.h"
@@ -212,7 +213,6 @@ void ChooseTasks(const std::set<std::string>& ids, GoImport* import) {
 Status AddToStore(GoImport* import, Store* store) {
   CDC_ASSIGN_OR_RETURN(std::vector<StoredTask> there, store->ListTasks());
   std::vector<ImportedTask> added;
-  std::string done;
   for (ImportedTask& one : import->tasks) {
     const std::string id = one.task.spec.id;
     const Status fits = CheckBeside(there, &one);
@@ -222,13 +222,12 @@ Status AddToStore(GoImport* import, Store* store) {
     }
     const Status status = store->AddTask(one.task, one.first);
     if (!status.ok()) {
-      const std::string stored = done.empty() ? "nothing was stored" : "stored are " + done;
+      std::vector<std::string> ids;
+      for (const ImportedTask& stored : added) ids.push_back(stored.task.spec.id);
       return status.error().Prefixed(
-          Format("task {} ({}; what is stored is left out when this is "
-                 "run again)",
-                 id, stored));
+          Format("task {} ({}; what is stored is left out when this is run again)", id,
+                 ids.empty() ? "nothing was stored" : "stored are " + NameList(ids)));
     }
-    done += (done.empty() ? "" : ", ") + id;
     there.push_back(one.task);  // the next one has to fit beside it
     added.push_back(std::move(one));
   }

@@ -4,13 +4,10 @@
 
 #include <string>
 
-#include "base/result.h"
-
 namespace cdc {
 
-// Makes the file if there is none. Empty: it cannot be made there, which is logged. Blocks on the
-// file system and the system's source of randomness. kInvalid: it is there and cannot be read, or
-// is empty.
-Result<std::string> KeyBeside(const std::string& store);
+// Its path; the file is made if there is none. Empty: it cannot be made there, which is logged.
+// Blocks on the file system and the system's source of randomness.
+std::string KeyFileBeside(const std::string& store);
 
 }  // namespace cdc

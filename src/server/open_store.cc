@@ -25,23 +25,20 @@ std::string Variable(const Environment& environment, const std::string& name) {
 Result<std::unique_ptr<SecretBox>> MakeBox(const MetaStoreConfig& config,
                                            const Environment& environment) {
   std::string key = Variable(environment, kSecretKeyVariable);
-  const std::string file_variable = std::string(kSecretKeyVariable) + "_FILE";
-  const std::string file = Variable(environment, file_variable);
-  if (!file.empty()) {
-    if (!key.empty()) {
-      return InvalidError(
-          Format("{} and {} are both set: keep one", kSecretKeyVariable, file_variable));
-    }
-    bool expanded = false;
-    const Result<std::string> read =
-        ExpandReferences("${file:" + file + "}", environment, &expanded);
-    if (!read.ok()) return read.error().Prefixed(file_variable);
-    if (read->empty()) return InvalidError(Format("{}: {} is empty", file_variable, file));
-    key = *read;
+  std::string whose = std::string(kSecretKeyVariable) + "_FILE";
+  std::string file = Variable(environment, whose);
+  if (!file.empty() && !key.empty()) {
+    return InvalidError(Format("{} and {} are both set: keep one", kSecretKeyVariable, whose));
   }
-  const bool a_file_of_ours = config.store_type != "etcd" && config.store_type != "mysql";
-  if (key.empty() && a_file_of_ours) {
-    CDC_ASSIGN_OR_RETURN(key, KeyBeside(config.sqlite_path));
+  if (file.empty() && key.empty() && config.store_type == "sqlite") {
+    file = KeyFileBeside(config.sqlite_path);
+    whose = "the key of the tokens in the store";
+  }
+  if (!file.empty()) {
+    const Result<std::string> read = ReadValue(file);
+    if (!read.ok()) return read.error().Prefixed(whose);
+    if (read->empty()) return InvalidError(Format("{}: {} is empty", whose, file));
+    key = *read;
   }
   if (key.empty()) return std::unique_ptr<SecretBox>();
   return SecretBox::Make(key);

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/format.h"
-#include "server/name_list.h"
+#include "base/name_list.h"
 #include "server/retention_watch.h"
 #include "server/task_plan.h"
 #include "server/task_start.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/format.h"
-#include "server/name_list.h"
+#include "base/name_list.h"
 #include "server/preflight.h"
 #include "server/task_plan.h"
 #include "sink/milvus/target_features.h"
@@ -28,19 +28,6 @@ struct Complaints {
   const char* what_to_do;
   std::vector<std::string> texts;
 };
-
-std::vector<std::string> NamesOf(const CatalogUpdate& catalog) {
-  std::map<DatabaseId, std::string> databases;
-  for (const SourceDatabase& database : catalog.databases) databases[database.id] = database.name;
-  std::vector<std::string> names;
-  for (const SourceCollectionPtr& collection : catalog.collections) {
-    if (!collection->IsLive()) continue;
-    const auto database = databases.find(collection->db_id);
-    names.push_back((database == databases.end() ? kDefaultDatabase : database->second) + "." +
-                    collection->name);
-  }
-  return names;
-}
 
 std::string FieldOfAutoId(const CollectionSchema& schema) {
   const Field* key = schema.PrimaryKey();
@@ -67,7 +54,7 @@ void Preflight::CheckTarget(const TaskSpec& spec, const std::optional<CatalogUpd
     } else if (!planned->missing.empty()) {
       Say("selection.collections", Severity::kWarning,
           Format("the source has no {}; it has {}", NameList(planned->missing),
-                 NameList(NamesOf(*catalog))),
+                 NameList({planned->names.begin(), planned->names.end()})),
           kCheckNames);
     } else if (planned->collections.empty()) {
       Say("selection.collections", Severity::kWarning,

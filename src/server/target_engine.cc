@@ -109,6 +109,7 @@ void TargetEngine::StartTask(const TaskSpec& spec, TaskProgress progress,
     options.reconciler.start = spec.start;
     options.reconciler.load = spec.load;
     options.reconciler.drops = spec.drops;
+    options.reconciler.may_select_nothing = spec.enable_user_role && rbac_admin_;
     options.reconciler.ignore_partitions = spec.ignore_partitions;
     Replication::Ports ports;
     ports.log = log_.get();

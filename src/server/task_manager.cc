@@ -254,20 +254,19 @@ Status TaskManager::Pause(const std::string& id) {
   return stored.error().Prefixed("fail to update the task state, task_id: " + id);
 }
 
-// Whether the log still reaches back to the time of each channel.
+// Whether the log reaches back to the time of each channel.
 Status TaskManager::CheckReaches(const std::map<std::string, Timestamp>& from) const {
   if (from.empty()) return OkStatus();
   std::set<std::string> names;
   for (const auto& [name, time] : from) names.insert(name);
-  const auto begins = source_->OldestHeld(names, kLogTimeout);
-  if (!begins.ok()) return OkStatus();  // the log does not answer: the running task shows it
-  for (const auto& [name, oldest] : *begins) {
+  CDC_ASSIGN_OR_RETURN(const auto begins, source_->OldestHeld(names, kLogTimeout));
+  for (const auto& [name, oldest] : begins) {
     if (oldest <= from.at(name)) continue;
     return FatalError(
-        Format("channel {}: the task would go on at {} ms, and the log now begins at {} ms: what "
-               "was written in between is gone. Set it back to {} at the earliest, or copy the "
+        Format("the log of channel {} begins at {} ms, after the wanted {} ms: what was written in "
+               "between cannot be repeated. Set the task back to {} at the earliest, or copy the "
                "collections anew",
-               name, PhysicalMillis(from.at(name)), PhysicalMillis(oldest),
+               name, PhysicalMillis(oldest), PhysicalMillis(from.at(name)),
                PhysicalMillis(oldest) + 1),
         ErrorKind::kPositionGone);
   }
@@ -285,11 +284,13 @@ Status TaskManager::CheckHeld(const TaskProgress& progress) const {
     }
   }
   if (places.empty()) return OkStatus();
-  CDC_RETURN_IF_ERROR(CheckReaches(from));
-  const auto held = source_->Held(std::move(places), kLogTimeout);
   // A log that does not answer is a passing trouble, which the running task shows.
-  if (held.ok() || held.error().kind != ErrorKind::kPositionGone) return OkStatus();
-  return held.error();
+  const auto gone = [](const auto& answer) {
+    return !answer.ok() && answer.error().kind == ErrorKind::kPositionGone;
+  };
+  if (const Status reaches = CheckReaches(from); gone(reaches)) return reaches;
+  const auto held = source_->Held(std::move(places), kLogTimeout);
+  return gone(held) ? Status(held.error()) : OkStatus();
 }
 
 Status TaskManager::Resume(const std::string& id, bool accept_source) {
@@ -336,29 +337,20 @@ Result<ProgressWrite> TaskManager::BackTo(const std::string& id, int64_t to_ms) 
   const Timestamp to = ComposeTimestamp(to_ms);
   ProgressWrite write;
   write.task = id;
-  std::set<std::string> names;
+  std::map<std::string, Timestamp> from;
   for (const auto& [name, checkpoint] : progress.channels) {
     if (checkpoint.filter <= to) continue;  // not that far
-    names.insert(name);
+    from[name] = to;
     // From the oldest that is held; what is not after `to` is passed over. The fence stays: all of
     // it may have been sent, and is repeated idempotently.
     ChannelCheckpoint back{name, LogPosition{}, to, std::max(checkpoint.fence, checkpoint.filter)};
     write.channels.push_back(std::move(back));
   }
-  if (names.empty()) {
+  if (from.empty()) {
     return InvalidError("the task has not come that far yet; choose an earlier time");
   }
-  CDC_ASSIGN_OR_RETURN(const auto begins, source_->OldestHeld(names, kLogTimeout));
-  for (const auto& [name, oldest] : begins) {
-    if (oldest <= to) continue;
-    return FatalError(
-        Format("the log of channel {} begins at {} ms, after the wanted {} ms: what was written in "
-               "between cannot be repeated. Set the task back to {} at the earliest, or copy the "
-               "collections anew",
-               name, PhysicalMillis(oldest), to_ms, PhysicalMillis(oldest) + 1),
-        ErrorKind::kPositionGone);
-  }
-  LogInfo("task {} set back to {} ms on {} channels", id, to_ms, names.size());
+  CDC_RETURN_IF_ERROR(CheckReaches(from));
+  LogInfo("task {} set back to {} ms on {} channels", id, to_ms, from.size());
   return write;
 }
 

@@ -50,11 +50,11 @@ Status TaskManager::CheckClash(const std::string& target, TaskSpec* spec) const 
 Status TaskManager::CheckRoomOnTarget(const TaskSpec& spec, const ResolvedMode& mode,
                                       const PlannedSource& plan) const {
   if (spec.mode == TargetMode::kBlackhole) return OkStatus();
-  const std::unique_ptr<PreflightSource> source = ProbeSource(source_);
+  PreflightPorts ports;
+  ports.open_target = ProbeTarget;
   std::string wrong;
   ErrorKind kind = ErrorKind::kInvalid;
-  for (const Finding& finding :
-       cdc::Preflight(RealPorts(source.get())).RunCollections(spec, mode, plan)) {
+  for (const Finding& finding : cdc::Preflight(std::move(ports)).RunCollections(spec, mode, plan)) {
     if (finding.severity != Severity::kError) continue;
     if (finding.check == "target.names") kind = ErrorKind::kAlreadyExists;
     if (finding.check == "target.reachable") kind = ErrorKind::kUnavailable;

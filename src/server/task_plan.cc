@@ -10,14 +10,13 @@ Result<PlannedSource> PlanSource(const Selection& selection, const CatalogUpdate
   PlannedSource plan;
   std::map<DatabaseId, std::string> databases;
   for (const SourceDatabase& database : catalog.databases) databases[database.id] = database.name;
-  std::set<std::string> names;
   std::map<TargetName, std::string> targets;
   for (const SourceCollectionPtr& collection : catalog.collections) {
     if (!collection->IsLive()) continue;
     const auto database = databases.find(collection->db_id);
     const std::string db = database == databases.end() ? kDefaultDatabase : database->second;
     const std::string name = db + "." + collection->name;
-    names.insert(name);
+    plan.names.insert(name);
     if (!selection.Matches(db, collection->name)) continue;
     plan.channels.insert(collection->pchannels.begin(), collection->pchannels.end());
     const TargetName target = selection.Map(db, collection->name);
@@ -34,7 +33,7 @@ Result<PlannedSource> PlanSource(const Selection& selection, const CatalogUpdate
   }
   for (const NamePattern& include : selection.includes) {
     std::string name = include.database + "." + include.collection;
-    if (include.exact() && !names.contains(name)) plan.missing.push_back(std::move(name));
+    if (include.exact() && !plan.names.contains(name)) plan.missing.push_back(std::move(name));
   }
   return plan;
 }

@@ -16,6 +16,7 @@ struct PlannedSource {
   std::set<std::string> channels;             // to be read
   std::vector<CollectionStatus> collections;  // names and ids alone
   std::vector<SourceCollectionPtr> sources;   // what they are at the source, in the same order
+  std::set<std::string> names;                // of all that the source has, "database.collection"
   // Named without a pattern and not there: replicated as soon as they are created.
   std::vector<std::string> missing;
 };

@@ -66,14 +66,14 @@ void Reconciler::OnCatalog(const CatalogUpdate& update) {
 void Reconciler::TellSelection() {
   if (!objects_.empty()) nothing_yet_ = false;
   if (!nothing_yet_) {
-    host_->SetTrouble("selection", nullptr);
+    host_->SetTrouble(kSelectionTrouble, nullptr);
     return;
   }
   const Error error = RetryError(Format(
       "the task selects no collection that the source has now ({}); one that is created later is "
       "replicated from then on",
       ToString(options_.selection)));
-  host_->SetTrouble("selection", &error);
+  host_->SetTrouble(kSelectionTrouble, &error);
 }
 
 // An etcd that was wiped, restored or exchanged says nothing about the objects that we have on

@@ -24,6 +24,9 @@
 
 namespace cdc {
 
+// The key of the condition that the task never had a collection to replicate.
+inline constexpr const char* kSelectionTrouble = "selection";
+
 class ReconcilerHost {
  public:
   virtual ~ReconcilerHost() = default;

@@ -369,9 +369,13 @@ void Replication::TellTrouble(ReplicationStatus* status) const {
     return;
   }
   if (troubles_.empty()) return;
-  const auto oldest = std::min_element(
-      troubles_.begin(), troubles_.end(),
-      [](const auto& a, const auto& b) { return a.second.since_ms < b.second.since_ms; });
+  // That nothing is selected stands from the start: it must not hide that a peer is away.
+  const auto rank = [](const auto& entry) {
+    return std::pair(entry.first == kSelectionTrouble, entry.second.since_ms);
+  };
+  const auto oldest =
+      std::min_element(troubles_.begin(), troubles_.end(),
+                       [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
   const Trouble& trouble = oldest->second;
   status->warning = true;
   status->reason = oldest->first + ": " + trouble.error.message;

@@ -12,6 +12,7 @@ import pytest
 
 from lab import planted
 from lab.cdc_server import CdcServer, look_for_secrets
+from lab.gate import Gate
 from lab.places import cdc_binary
 from lab.stack import BASE_PORT, Stack, Target
 from tests.integration.scenario import Scenario
@@ -126,3 +127,11 @@ def scenario(request: pytest.FixtureRequest, stack: Stack, target: Target) -> It
     yield scenario
     report = getattr(request.node, "_call", None)
     scenario.clean_up(wait=report is not None and report.passed)
+
+
+@pytest.fixture
+def etcd_gate(scenario: Scenario) -> Iterator[Gate]:
+    """The way of a test's own milvus-cdc to etcd."""
+    gate = Gate(scenario.stack.base_port + 45, scenario.stack.etcd.port)
+    yield gate
+    gate.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,7 @@ _LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 @pytest.fixture
-def etcd(scenario: Scenario) -> Iterator[Gate]:
-    """The way of `scenario.cdc` to etcd."""
-    gate = Gate(scenario.stack.base_port + 45, scenario.stack.etcd.port)
-    yield gate
-    gate.close()
-
-
-@pytest.fixture
-def clock(scenario: Scenario, etcd: Gate, other_server: CdcServer, tmp_path: Path) -> Path:
+def clock(scenario: Scenario, etcd_gate: Gate, other_server: CdcServer, tmp_path: Path) -> Path:
     """A file that holds how far the clock of `scenario.cdc` is off; the server runs with it."""
     assert _LIBRARY is not None, "libfaketime is missing: run ./x setup"
     offset = tmp_path / "clock"
@@ -34,7 +25,7 @@ def clock(scenario: Scenario, etcd: Gate, other_server: CdcServer, tmp_path: Pat
         "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
-    configuration = other_server.configuration(etcd_address=etcd.address)
+    configuration = other_server.configuration(etcd_address=etcd_gate.address)
     scenario.cdc = other_server.start(configuration)
     return offset
 
@@ -43,7 +34,7 @@ def clock(scenario: Scenario, etcd: Gate, other_server: CdcServer, tmp_path: Pat
 @pytest.mark.logs("rocksmq")
 @BOTH_MODES
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_clock_set(scenario: Scenario, clock: Path, etcd: Gate, hours: int) -> None:
+def test_clock_set(scenario: Scenario, clock: Path, etcd_gate: Gate, hours: int) -> None:
     scenario.start_task()
     seeded = scenario.seed()
     keys = seeded.insert(30)
@@ -60,9 +51,9 @@ def test_clock_set(scenario: Scenario, clock: Path, etcd: Gate, hours: int) -> N
         # gRPC ends its waits by the kernel's clock, too, which lags behind the one shown by this
         # hour here (a clock that is really set takes both along): it would wait for all of it
         # before it connects again, unless something else wakes it.
-        etcd.set(Fault("cut"))
+        etcd_gate.set(Fault("cut"))
         scenario.running.wait_health("warning")
-        etcd.set(NONE)
+        etcd_gate.set(NONE)
     later = scenario.seed("later")
     later.insert(5)
     scenario.assert_equal(seeded, later)

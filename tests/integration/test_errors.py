@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lab.cdc_server import CdcError, CdcServer
+from lab.gate import Gate
 from lab.waiting import until
 from tests.integration.scenario import Scenario, on
 
@@ -151,6 +152,18 @@ def test_name_that_does_not_exist_yet(scenario: Scenario) -> None:
     scenario.assert_equal(seeded)
     task.wait_health("ok")
     until("that too", lambda: changes() == ["running", "warning", "running"], 20)
+
+
+@ON_PLAIN
+def test_a_task_with_nothing_to_do_says_when_a_peer_is_away(
+    scenario: Scenario, other_server: CdcServer, etcd_gate: Gate
+) -> None:
+    configuration = other_server.configuration(etcd_address=etcd_gate.address)
+    scenario.cdc = other_server.start(configuration)
+    task = scenario.start_task()
+    task.wait_complaint("selects no collection")
+    etcd_gate.close()
+    task.wait_complaint("etcd")
 
 
 # --- configuration ----------------------------------------------------------------------------

@@ -260,14 +260,24 @@ Status TaskManager::CheckReaches(const std::map<std::string, Timestamp>& from) c
   std::set<std::string> names;
   for (const auto& [name, time] : from) names.insert(name);
   CDC_ASSIGN_OR_RETURN(const auto begins, source_->OldestHeld(names, kLogTimeout));
-  for (const auto& [name, oldest] : begins) {
-    if (oldest <= from.at(name)) continue;
+  for (const auto& [name, time] : from) {
+    const auto begin = begins.find(name);
+    if (begin != begins.end() && begin->second <= time) continue;
+    const std::string wanted =
+        Format("after the wanted {} ms: what was written in between cannot be repeated",
+               PhysicalMillis(time));
+    // Deleted to the last message, for the task has read further than that.
+    if (begin == begins.end()) {
+      return FatalError(Format("the log of channel {} holds nothing now, it goes on {}. Copy the "
+                               "collections anew",
+                               name, wanted),
+                        ErrorKind::kPositionGone);
+    }
+    const int64_t oldest_ms = PhysicalMillis(begin->second);
     return FatalError(
-        Format("the log of channel {} begins at {} ms, after the wanted {} ms: what was written in "
-               "between cannot be repeated. Set the task back to {} at the earliest, or copy the "
-               "collections anew",
-               name, PhysicalMillis(oldest), PhysicalMillis(from.at(name)),
-               PhysicalMillis(oldest) + 1),
+        Format("the log of channel {} begins at {} ms, {}. Set the task back to {} at "
+               "the earliest, or copy the collections anew",
+               name, oldest_ms, wanted, oldest_ms + 1),
         ErrorKind::kPositionGone);
   }
   return OkStatus();
@@ -337,20 +347,21 @@ Result<ProgressWrite> TaskManager::BackTo(const std::string& id, int64_t to_ms) 
   const Timestamp to = ComposeTimestamp(to_ms);
   ProgressWrite write;
   write.task = id;
+  const auto needed = NeededChannels(progress);
   std::map<std::string, Timestamp> from;
   for (const auto& [name, checkpoint] : progress.channels) {
     if (checkpoint.filter <= to) continue;  // not that far
-    from[name] = to;
+    if (needed.contains(name)) from[name] = to;
     // From the oldest that is held; what is not after `to` is passed over. The fence stays: all of
     // it may have been sent, and is repeated idempotently.
     ChannelCheckpoint back{name, LogPosition{}, to, std::max(checkpoint.fence, checkpoint.filter)};
     write.channels.push_back(std::move(back));
   }
-  if (from.empty()) {
+  if (write.channels.empty()) {
     return InvalidError("the task has not come that far yet; choose an earlier time");
   }
   CDC_RETURN_IF_ERROR(CheckReaches(from));
-  LogInfo("task {} set back to {} ms on {} channels", id, to_ms, from.size());
+  LogInfo("task {} set back to {} ms on {} channels", id, to_ms, write.channels.size());
   return write;
 }
 

@@ -132,6 +132,19 @@ class Scenario:
 
         until(f"{seeded.name} is equal in its metadata", equal, timeout)
 
+    def assert_replicates(self) -> Seeded:
+        """A task gets all kinds of changes over, and goes on after a kill -9."""
+        self.start_task()
+        seeded = self.seed()
+        keys = seeded.insert(50)
+        seeded.delete(keys[:10])
+        seeded.upsert(keys[10:20])
+        self.assert_equal(seeded)
+        self.cdc.restart(hard=True)
+        seeded.insert(10)
+        self.assert_equal(seeded)
+        return seeded
+
     def assert_equal(
         self,
         *all_seeded: Seeded,

@@ -317,15 +317,7 @@ def test_position_that_the_log_no_longer_holds(own: Stack) -> None:
 
 def _replicates(own: Stack) -> None:
     scenario = _scenario(own)
-    scenario.start_task()
-    seeded = scenario.seed()
-    keys = seeded.insert(40)
-    seeded.delete(keys[:10])
-    seeded.upsert(keys[10:20])
-    scenario.assert_equal(seeded)
-    scenario.cdc.restart(hard=True)
-    seeded.insert(10)
-    scenario.assert_equal(seeded)
+    scenario.assert_replicates()
     scenario.assert_healthy()
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from lab.cdc_server import CdcError, CdcServer, Task
+from lab.seeder import Seeded
 from lab.stack import Stack
+from lab.timestamps import before_ms
 from lab.waiting import until
 from tests.integration.scenario import Scenario, on
 
@@ -35,14 +38,22 @@ def _metric(server: CdcServer, name: str, task: Task) -> float:
     return float(found.group(1))
 
 
+def _replicated(
+    server: CdcServer, scenario: Scenario, rows: int, **changes: Any
+) -> tuple[Task, Seeded]:
+    """A task of a server that looks at the log often, and its collection, up to date."""
+    scenario.cdc = server.start(server.configuration(extra=OFTEN))
+    task = scenario.start_task()
+    seeded = scenario.seed(**changes)
+    seeded.insert(rows)
+    task.wait_safe(seeded.last_ts)
+    return task, seeded
+
+
 @pytest.mark.core
 @on("api")
 def test_headroom_is_shown_and_grows(other_server: CdcServer, scenario: Scenario) -> None:
-    scenario.cdc = other_server.start(other_server.configuration(extra=OFTEN))
-    task = scenario.start_task()
-    seeded = scenario.seed()
-    seeded.insert(10)
-    task.wait_safe(seeded.last_ts)
+    task, seeded = _replicated(other_server, scenario, 10)
     before = _headroom(task)
     until("the checkpoint moves on", lambda: _headroom(task) > before, 30)
     assert _metric(other_server, "milvus_cdc_log_headroom_seconds", task) >= before
@@ -63,11 +74,7 @@ def test_a_paused_task_warns_when_the_log_is_deleted_up_to_it(
 ) -> None:
     broker = scenario.stack.broker
     assert broker is not None
-    scenario.cdc = other_server.start(other_server.configuration(extra=OFTEN))
-    task = scenario.start_task()
-    seeded = scenario.seed(shards=1)
-    seeded.insert(100)
-    task.wait_safe(seeded.last_ts)
+    task, seeded = _replicated(other_server, scenario, 100, shards=1)
     _headroom(task)  # it is known where the log began
     (channel,) = seeded.channels
     delete = broker.cut(channel)
@@ -138,11 +145,7 @@ def test_a_paused_task_warns_when_its_position_is_deleted(
 ) -> None:
     broker = scenario.stack.broker
     assert broker is not None
-    scenario.cdc = other_server.start(other_server.configuration(extra=OFTEN))
-    task = scenario.start_task()
-    seeded = scenario.seed()
-    seeded.insert(10)
-    task.wait_safe(seeded.last_ts)
+    task, seeded = _replicated(other_server, scenario, 10)
     task.pause()
     seeded.insert(10)
     described = scenario.source.describe("default", seeded.name)
@@ -151,3 +154,24 @@ def test_a_paused_task_warns_when_its_position_is_deleted(
     seeded.insert(10)
     reason = task.wait_health("warning")
     assert "cannot read" in reason and "oldest message held" in reason
+
+
+@pytest.mark.logs("kafka", "pulsar")
+@on("api")
+def test_a_task_set_back_does_not_begin_behind_what_is_deleted(
+    other_server: CdcServer, scenario: Scenario
+) -> None:
+    """The log reached that far when it was set back, and no longer when it is resumed."""
+    broker = scenario.stack.broker
+    assert broker is not None
+    task, seeded = _replicated(other_server, scenario, 10)
+    before = before_ms()
+    seeded.insert(10)
+    task.wait_safe(seeded.last_ts)
+    task.pause()
+    task.rewind(before)
+    for channel in seeded.channels:
+        broker.truncate(channel)
+    with pytest.raises(CdcError, match="what was written in between cannot be repeated"):
+        task.resume()
+    assert task.get()["health"] == "failed"

@@ -7,6 +7,7 @@ ZSTD as Milvus sends them. Run it on an idle machine; the brokers share it.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import struct
@@ -26,14 +27,14 @@ BINARY = ROOT / "build" / "release" / "read_bench"
 PAIRS = 7
 # Rows in all, bytes of a message. Enough for the 20 ms of the start not to show in the rate.
 SIZES = {
-    "64 KiB": (4_000_000, 65_536),
+    "64 KiB": (8_000_000, 65_536),
     "4 KiB": (1_500_000, 4_096),
     "single rows": (1_000_000, 600),
 }
 SHARES = {  # what the slower ones get of it
     "rocksmq": {},
-    "kafka": {"64 KiB": 2},
-    "pulsar": {"64 KiB": 2, "4 KiB": 10, "single rows": 16},
+    "kafka": {"64 KiB": 4},
+    "pulsar": {"64 KiB": 4, "4 KiB": 10, "single rows": 16},
 }
 
 
@@ -105,6 +106,7 @@ def pair_up(arguments: list[str], folder: Path, pairs: int) -> tuple[list[float]
     """Seconds of ours and of the bare loop, taken in turns."""
     ours: list[float] = []
     bare: list[float] = []
+    os.sync()  # what was just written is not written back beside the runs
     for number in range(-1, pairs):  # the first pair warms the caches
         for mode in ("ours", "bare") if number % 2 else ("bare", "ours"):
             for file in folder.glob("store.db*"):

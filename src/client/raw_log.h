@@ -45,6 +45,8 @@ class RawTail {
   // The next entries: at least one, about `max_bytes` at most. Waits while there is nothing new.
   // One Read at a time. Errors: kRetry (call again, the place is kept), kPositionGone.
   virtual void Read(size_t max_bytes, Done done) = 0;
+  // A hint: more lies at hand, so that the next Read will hardly wait.
+  virtual bool HasMore() const { return false; }
 };
 
 class RawLog {

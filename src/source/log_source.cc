@@ -73,9 +73,9 @@ Decoded<Operation> DecodeOperations(const std::string& topic,
 }
 
 // What a reader on the executor and the log's thread share. The log's thread reads on while the
-// executor works, in reads of half of what is wanted, until all of that lies ready; the executor
+// executor works, in reads of half of what is wanted, until twice of that lies ready; the executor
 // takes it at once. To wake up a thread costs as much as to read 200 KiB, so neither waits for the
-// other without need.
+// other without need, and the executor is woken up for as much as it wants if that is at hand.
 template <typename T>
 class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
  public:
@@ -88,7 +88,7 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
         budget_(std::move(budget)),
         tail_(std::move(tail)) {}
 
-  // All that lies ready, one and a half times `max_bytes` at most; when the budget had no room, one
+  // All that lies ready, twice `max_bytes` at most; when the budget had no room, one
   // read. If there is nothing, `arrived` is called on the log's thread when it is worth asking
   // again.
   std::optional<Decoded<T>> Take(size_t max_bytes, std::function<void()> arrived) {
@@ -115,7 +115,7 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
   void ReadMore() {
     if (reading_ || !tail_) return;
     const size_t size = std::max<size_t>(max_bytes_ / 2, 1);
-    if (ready_ && (ready_->error || ready_->bytes >= max_bytes_)) return;
+    if (ready_ && (ready_->error || ready_->bytes >= max_bytes_ * 3 / 2)) return;
     if (ready_ && !budget_->HasRoom(size)) return;
     reading_ = true;
     tail_->Read(size, [self = this->shared_from_this()](Result<std::vector<RawEntry>> entries) {
@@ -136,7 +136,9 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
       ready_->error = std::move(read.error);
       ready_->bytes += read.bytes;
     }
+    const bool more = ready_->bytes < max_bytes_ && tail_->HasMore();
     ReadMore();
+    if (more && reading_) return;
     if (arrived_) std::exchange(arrived_, nullptr)();
   }
 

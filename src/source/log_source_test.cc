@@ -38,6 +38,7 @@ struct FakeLog final : RawLog {
       log->asked = max_bytes;
       log->read = std::move(done);
     }
+    bool HasMore() const override { return log->has_more; }
     FakeLog* log;
   };
   std::unique_ptr<RawTail> Open(const std::string& topic, LogPosition) override {
@@ -54,6 +55,7 @@ struct FakeLog final : RawLog {
   std::vector<std::string> opened;
   RawTail::Done read;
   size_t asked = 0;  // bytes of it
+  bool has_more = false;
   LatestDone latest;
   int closed = 0;
 };
@@ -164,6 +166,29 @@ TEST_F(LogSourceTest, ReadsOnWhileTheExecutorIsBusy) {
   executor_.RunAll();
   ASSERT_EQ(calls_, 1);
   EXPECT_EQ((*result_)->size(), 2U) << "all that lay ready comes at once";
+}
+
+TEST_F(LogSourceTest, TheExecutorIsWokenUpForAsMuchAsItWantsIfThatIsAtHand) {
+  const auto reader = Open();
+  Read(reader.get());
+  WireWriter unknown;
+  unknown.Bytes(15, std::string(500, 'x'));
+  const std::string half = EncodeTimeTick(10).Join() + unknown.Take();
+  log_->has_more = true;
+  log_->Answer(std::vector<RawEntry>{Entry(1, half)});
+  executor_.RunAll();
+  EXPECT_EQ(calls_, 0);
+  log_->Answer(std::vector<RawEntry>{Entry(2, half)});
+  executor_.RunAll();
+  ASSERT_EQ(calls_, 1);
+  EXPECT_EQ((*result_)->size(), 2U);
+  // What it waits for is not held back by an error.
+  Read(reader.get());
+  log_->Answer(std::vector<RawEntry>{Entry(3, half)});
+  log_->Answer(RetryError("away"));
+  executor_.RunAll();
+  ASSERT_EQ(calls_, 2);
+  EXPECT_EQ((*result_)->size(), 1U);
 }
 
 TEST_F(LogSourceTest, WhatLiesReadyIsBounded) {

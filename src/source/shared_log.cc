@@ -106,6 +106,7 @@ class Hubs : public std::enable_shared_from_this<Hubs> {
       : log_(log), executor_(executor), budget_(std::move(budget)) {}
 
   void Read(const std::shared_ptr<Member>& member, size_t max_bytes, RawTail::Done done);
+  bool HasMore(const Member& member);
   void Remove(const std::shared_ptr<Member>& member);
   void Close();
 
@@ -137,6 +138,14 @@ void Hubs::Read(const std::shared_ptr<Member>& member, size_t max_bytes, RawTail
   Deliveries deliveries;
   Serve(member, &deliveries);
   Later(std::move(deliveries));
+}
+
+bool Hubs::HasMore(const Member& member) {
+  const std::lock_guard lock(mutex_);
+  if (closed_ || !member.hub) return false;
+  const std::optional<size_t> first = member.hub->Find(member.place);
+  if (first && *first < member.hub->kept.size()) return true;
+  return member.hub->tail && member.hub->tail->HasMore();
 }
 
 void Hubs::Remove(const std::shared_ptr<Member>& member) {
@@ -324,6 +333,7 @@ class SharedTail final : public RawTail {
   void Read(size_t max_bytes, Done done) override {
     hubs_->Read(member_, max_bytes, std::move(done));
   }
+  bool HasMore() const override { return hubs_->HasMore(*member_); }
 
  private:
   const std::shared_ptr<Hubs> hubs_;

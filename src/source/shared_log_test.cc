@@ -36,6 +36,10 @@ class FakeLog final : public RawLog {
       done_ = std::move(done);
       log_->Answer(this);
     }
+    bool HasMore() const override {
+      const std::lock_guard lock(log_->mutex_);
+      return place_.id.minor < log_->newest_;
+    }
     FakeLog* const log_;
     LogPosition place_;
     size_t max_bytes_ = 0;
@@ -134,6 +138,7 @@ class Reader {
     }
   }
   uint64_t next() const { return next_; }
+  bool has_more() const { return tail_->HasMore(); }
 
  private:
   std::unique_ptr<RawTail> tail_;
@@ -174,6 +179,24 @@ TEST_F(SharedLogTest, ReadersThatStartTogetherShareATail) {
   fake_->Append(3);
   for (const auto& reader : readers) ASSERT_TRUE(reader->Take().ok());
   EXPECT_EQ(fake_->opened(), 1u);
+}
+
+TEST_F(SharedLogTest, MoreLiesAtHandInWhatIsKeptAndInTheLog) {
+  fake_->Append(10);
+  fake_->Hold(true);
+  Reader fast(log_.get(), LogPosition{});
+  Reader slow(log_.get(), LogPosition{});
+  fast.Start();
+  slow.Start(3);
+  fake_->Hold(false);
+  ASSERT_TRUE(fast.Take().ok());
+  ASSERT_TRUE(slow.Take().ok());
+  EXPECT_FALSE(fast.has_more());
+  EXPECT_TRUE(slow.has_more());
+  slow.ReadTo(10);
+  EXPECT_FALSE(slow.has_more());
+  fake_->Append(1);
+  EXPECT_TRUE(fast.has_more());
 }
 
 TEST_F(SharedLogTest, OneBehindReadsForItselfUntilItMeetsTheOthers) {

@@ -35,6 +35,7 @@ struct TailState {
   std::string topic;
   LogPosition place;  // kAfter the last message delivered, once there is one
   std::atomic<bool> closed = false;
+  std::atomic<bool> has_more = false;  // behind what it read last
 
   // Only the log's thread:
   RawTail::Done done;  // of the Read in progress
@@ -72,6 +73,7 @@ class RocksmqTail final : public RawTail {
       : log_(log), state_(std::move(state)) {}
   ~RocksmqTail() override;
   void Read(size_t max_bytes, Done done) override;
+  bool HasMore() const override { return state_->has_more; }
 
  private:
   RocksmqLog* log_;
@@ -370,6 +372,7 @@ Status RocksmqLog::Deliver(TailState* tail, uint64_t safe) {
   tail->scan_used = clock_.Now();
   CDC_ASSIGN_OR_RETURN(const bool more, tail->scan->Run(tail->scan_last, take));
   if (!more) tail->scan.reset();
+  tail->has_more = more;
   if (entries.empty()) return OkStatus();  // retention took what was there
   tail->place = {LogPosition::Kind::kAfter, entries.back().id};
   tail->at_end = {};

@@ -136,6 +136,19 @@ TEST(RocksmqLog, CutsReadsAndDeliversOversizedEntriesAlone) {
   }
 }
 
+TEST(RocksmqLog, SaysWhetherMoreLiesAtHand) {
+  TempFolder folder;
+  Owner owner(folder.path());
+  for (uint64_t i = 0; i < 3; ++i) owner.Put("chan", kFirstId + i, std::string(1000, 'a'));
+  const auto log = OpenRocksmqLog(folder.path());
+  const auto tail = log->Open("chan", {});
+  EXPECT_FALSE(tail->HasMore());
+  ASSERT_TRUE(ReadNow(tail.get(), 2500).ok());
+  EXPECT_TRUE(tail->HasMore());
+  ASSERT_TRUE(ReadNow(tail.get(), 2500).ok());
+  EXPECT_FALSE(tail->HasMore());
+}
+
 TEST(RocksmqLog, LatestIsBehindTheNewestMessage) {
   TempFolder folder;
   Owner owner(folder.path());

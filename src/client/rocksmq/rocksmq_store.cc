@@ -145,10 +145,13 @@ Result<std::unique_ptr<RocksmqStore>> RocksmqStore::Open(const std::string& path
   }
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  // The kernel reads ahead by itself; being told to for each block takes a tenth of the time.
+  table.max_auto_readahead_size = 0;
   rocksdb::Options options;
   options.max_open_files = -1;
   options.max_file_opening_threads = 1;  // else every catch-up starts and joins 16 threads
   options.skip_stats_update_on_db_open = true;
+  options.advise_random_on_open = false;
   options.info_log = std::make_shared<WarningLogger>();
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
 

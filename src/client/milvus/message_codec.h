@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -62,6 +63,16 @@ int64_t DeriveMessageId(int64_t msg_id, Timestamp stamp, uint64_t salt);
 // DeriveMessageId(change.msg_id, stamp, 0). base.timestamp is always `stamp` (upserts of 2.4 and
 // 2.5 leave it 0); base.properties, segment ids and the database id are left out.
 Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp);
+
+// One Insert with the rows of several of one partition and shard, in order, each row with the stamp
+// of its message. `columns` are their FieldData, joined. base.msgID becomes DeriveMessageId of the
+// first's with salt 2.
+struct StampedInsert {
+  const Change* change;
+  Timestamp stamp;
+};
+Slices JoinInserts(std::span<const StampedInsert> inserts, const TargetAddressOfRows& to,
+                   const std::vector<Slices>& columns);
 // partitionID -1 is kept only where the source wrote it (change.partition_id == kAllPartitions).
 Slices RewriteDelete(const Change& change, const TargetAddressOfRows& to, Timestamp stamp);
 

@@ -45,11 +45,13 @@ inline constexpr uint32_t kInsertSegmentId = 9;
 inline constexpr uint32_t kInt64PrimaryKeys = 9;  // Delete of old versions
 inline constexpr uint32_t kTimestamps = 10;
 inline constexpr uint32_t kDeleteNumRows = 11;
+inline constexpr uint32_t kRowIds = 11;       // Insert
 inline constexpr uint32_t kRowData = 12;      // Insert, row format
 inline constexpr uint32_t kPrimaryKeys = 12;  // Delete
 inline constexpr uint32_t kFieldsData = 13;   // Insert
 inline constexpr uint32_t kDeleteSegmentId = 13;
 inline constexpr uint32_t kInsertNumRows = 14;
+inline constexpr uint32_t kInsertVersion = 15;  // 1: columns
 
 // msg.CreateCollectionRequest, DropCollectionRequest, DropPartitionRequest
 inline constexpr uint32_t kDropDbName = 2;

@@ -56,17 +56,22 @@ void AppendKept(const Slice& payload, Keep keep, Slices* out) {
   out->Append(payload.owner, run);
 }
 
-Slices RewriteRows(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
-                   bool name_partition, uint32_t segment_field) {
-  const bool restamp = stamp != change.ts;
-  std::string base;  // protobuf merges a message that stands there twice: so does appending
+// The MsgBase of a message. Protobuf merges one that stands there twice: so does appending.
+std::string BaseOf(const Change& change) {
+  std::string base;
   WireReader reader(change.payload.bytes);
   while (reader.Next()) {
     if (reader.Is(kBase, WireType::kBytes)) base += reader.bytes();
   }
+  return base;
+}
+
+Slices RewriteRows(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
+                   bool name_partition, uint32_t segment_field) {
+  const bool restamp = stamp != change.ts;
   const int64_t msg_id = restamp ? DeriveMessageId(change.msg_id, stamp, 0) : change.msg_id;
   WireWriter head;
-  head.Bytes(kBase, RewriteBase(base, msg_id, stamp));
+  head.Bytes(kBase, RewriteBase(BaseOf(change), msg_id, stamp));
   WriteRowsAddress(to, name_partition, &head);
   if (restamp) head.PackedRepeat(kTimestamps, stamp, change.num_rows);
   Slices out;
@@ -118,6 +123,45 @@ int64_t DeriveMessageId(int64_t msg_id, Timestamp stamp, uint64_t salt) {
 
 Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp) {
   return RewriteRows(change, to, stamp, true, kInsertSegmentId);
+}
+
+Slices JoinInserts(std::span<const StampedInsert> inserts, const TargetAddressOfRows& to,
+                   const std::vector<Slices>& columns) {
+  const Change& first = *inserts.front().change;
+  const Timestamp last_stamp = inserts.back().stamp;
+  WireWriter timestamps, row_ids;
+  uint64_t rows = 0, version = 0;
+  for (const auto& [change, stamp] : inserts) {
+    rows += change->num_rows;
+    if (stamp != change->ts) {
+      for (uint64_t row = 0; row < change->num_rows; ++row) timestamps.RawVarint(stamp);
+    }
+    WireReader reader(change->payload.bytes);
+    while (reader.Next()) {
+      const auto append = [&](WireWriter* to_list) {
+        if (reader.type() == WireType::kBytes) to_list->Raw(reader.bytes());
+        if (reader.type() == WireType::kVarint) to_list->RawVarint(reader.number());
+      };
+      if (reader.field() == kTimestamps && stamp == change->ts) append(&timestamps);
+      if (reader.field() == kRowIds) append(&row_ids);
+      if (reader.field() == kInsertVersion) version = reader.number();
+    }
+  }
+  WireWriter head;
+  head.Bytes(kBase,
+             RewriteBase(BaseOf(first), DeriveMessageId(first.msg_id, last_stamp, 2), last_stamp));
+  WriteRowsAddress(to, true, &head);
+  head.Bytes(kTimestamps, timestamps.str());
+  head.Bytes(kRowIds, row_ids.str());
+  head.Varint(kInsertNumRows, rows);
+  if (version != 0) head.Varint(kInsertVersion, version);
+  Slices out;
+  for (const Slices& column : columns) {
+    head.BytesHeader(kFieldsData, column.size());
+    out.Append(head.Take());
+    out.Append(column);
+  }
+  return out;
 }
 
 Slices RewriteDelete(const Change& change, const TargetAddressOfRows& to, Timestamp stamp) {

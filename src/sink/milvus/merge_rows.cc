@@ -10,7 +10,7 @@ namespace cdc {
 namespace {
 
 // msg.InsertRequest and milvus.InsertRequest (UpsertRequest has the same numbers)
-constexpr uint32_t kLogFieldsData = 13;
+constexpr uint32_t kLogRowIds = 11, kLogRowData = 12, kLogFieldsData = 13, kLogVersion = 15;
 constexpr uint32_t kBase = 1, kDbName = 2, kCollectionName = 3, kPartitionName = 4, kFieldsData = 5,
                    kNumRows = 7;
 constexpr uint64_t kMsgInsert = 400, kMsgUpsert = 404;
@@ -195,13 +195,31 @@ bool MergedRows::AddColumn(const Slice& bytes, size_t expected, uint64_t rows) {
   return true;
 }
 
+// Does a message of the log hold nothing that would be lost in a joined one?
+bool MergedRows::CheckMessage(const Change& change) {
+  uint64_t row_ids = 0, version = 0;
+  WireReader reader(change.payload.bytes);
+  while (reader.Next()) {
+    if (reader.field() > kLogVersion || reader.field() == kLogRowData) return false;
+    if (reader.field() == kLogVersion) version = reader.number();
+    if (reader.field() == kLogRowIds && !ForEachVarint(reader, [&](uint64_t) { ++row_ids; })) {
+      return false;
+    }
+  }
+  if (changes_ == 0) version_ = version;
+  return row_ids == change.num_rows && version == version_;
+}
+
 bool MergedRows::AddColumns(const Change& change) {
+  if (form_ == RowsForm::kLog && !CheckMessage(change)) return false;
   size_t seen = 0;
   WireReader reader(change.payload.bytes);
   while (reader.Next()) {
     if (!reader.Is(kLogFieldsData, WireType::kBytes)) continue;
     const Slice column =
-        Contiguous(RequestColumn(change.payload, reader.bytes(), change.num_rows, *to_));
+        form_ == RowsForm::kLog
+            ? Slice{change.payload.owner, reader.bytes()}
+            : Contiguous(RequestColumn(change.payload, reader.bytes(), change.num_rows, *to_));
     if (!AddColumn(column, seen++, change.num_rows)) return false;
   }
   return reader.ok() && seen == columns_.size();
@@ -267,6 +285,13 @@ Slices MergedRows::Encode(const Column& column) {
     out.Append(Framed(kValidData, valid));
   }
   return out;
+}
+
+std::vector<Slices> MergedRows::Columns() const {
+  std::vector<Slices> all;
+  all.reserve(columns_.size());
+  for (const Column& column : columns_) all.push_back(Encode(column));
+  return all;
 }
 
 Slices MergedRows::Request(RowsCall call) const {

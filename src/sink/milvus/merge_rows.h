@@ -1,6 +1,6 @@
-// Rows of several source messages in one Insert or Upsert request, columns joined without decoding;
-// column bytes are shared, not copied. Field numbers: Milvus' schema.proto. Plain value; the
-// changes and the address outlive it.
+// Rows of several source messages in one Insert or Upsert request, or in one message of the log,
+// columns joined without decoding; column bytes are shared, not copied. Field numbers: Milvus'
+// schema.proto and msg.proto. Plain value; the changes and the address outlive it.
 #pragma once
 
 #include <cstdint>
@@ -16,18 +16,22 @@
 namespace cdc {
 
 enum class RowsCall { kInsert, kUpsert };
+enum class RowsForm { kRequest, kLog };  // of columns: see message_columns.h
 
 class MergedRows {
  public:
-  explicit MergedRows(const TargetAddressOfRows* to) : to_(to) {}
+  explicit MergedRows(const TargetAddressOfRows* to, RowsForm form = RowsForm::kRequest)
+      : to_(to), form_(form) {}
 
   // Adds the rows of Inserts for this collection and partition, all or none; a single one is always
   // taken first. False: the columns do not line up with those before (another set of columns, of
   // types or of dimensions, unknown encodings). Where only some say which rows are null, the others
-  // have none.
+  // have none. In the form of the log also: fields that JoinInserts does not know of.
   bool Add(std::span<const Change* const> changes);
-  // One change passes as it is.
+  // One change passes as it is. In the form of requests.
   Slices Request(RowsCall call) const;
+  // The FieldData of each column.
+  std::vector<Slices> Columns() const;
 
   uint64_t rows() const { return rows_; }
   size_t bytes() const { return bytes_; }  // of the messages
@@ -73,6 +77,7 @@ class MergedRows {
 
   void Undo(size_t changes);
   bool AddColumns(const Change& change);
+  bool CheckMessage(const Change& change);
   bool AddColumn(const Slice& bytes, size_t expected, uint64_t rows);
   bool Read(std::string_view bytes);
   bool ReadValues(uint32_t outer, std::string_view bytes);
@@ -81,11 +86,13 @@ class MergedRows {
   static Slices Encode(const Column& column);
 
   const TargetAddressOfRows* to_;
+  RowsForm form_;
   const Change* first_ = nullptr;
   bool joinable_ = true;  // false: the first change is to travel alone
   size_t changes_ = 0;
   uint64_t rows_ = 0;
   size_t bytes_ = 0;
+  uint64_t version_ = 0;  // of messages
   std::vector<Column> columns_;
   Part part_;  // being read
 };

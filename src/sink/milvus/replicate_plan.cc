@@ -1,12 +1,45 @@
 #include "sink/milvus/replicate_plan.h"
 
 #include <algorithm>
+#include <limits>
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include "client/milvus/message_codec.h"
+#include "sink/milvus/merge_rows.h"
 
 namespace cdc {
 namespace {
+
+constexpr size_t kSmallBytes = 16 << 10;    // others are not worth joining
+constexpr size_t kJoinedBytes = 256 << 10;  // of a joined message
+
+// Inserts of one partition and shard on their way into one message.
+class OpenInsert {
+ public:
+  explicit OpenInsert(const TargetAddressOfRows* to) : to_(to), rows_(to, RowsForm::kLog) {}
+
+  // False: not in this message.
+  bool Add(const LaneItem& item) {
+    const Change* change = &item.change;
+    const size_t bytes = rows_.bytes() + change->payload.bytes.size();
+    if (!inserts_.empty() && bytes > kJoinedBytes) return false;
+    if (!rows_.Add({&change, 1})) return false;
+    inserts_.push_back({change, item.stamp});
+    return true;
+  }
+  Slices Message() const {
+    const auto& [change, stamp] = inserts_.front();
+    if (inserts_.size() == 1) return RewriteInsert(*change, *to_, stamp);
+    return JoinInserts(inserts_, *to_, rows_.Columns());
+  }
+
+ private:
+  const TargetAddressOfRows* to_;
+  MergedRows rows_;
+  std::vector<StampedInsert> inserts_;
+};
 
 // Collects messages and cuts them into calls.
 class Cutter {
@@ -14,49 +47,92 @@ class Cutter {
   Cutter(const LaneBatch& batch, size_t max_bytes)
       : batch_(batch), max_bytes_(max_bytes), begin_ts_(batch.tick_before) {}
 
-  void Add(std::vector<Slices> messages, Timestamp stamp) {
+  // An Insert, which may share its message with others.
+  void AddInsert(const LaneItem& item) {
+    const TargetAddressOfRows& to = *item.to;
+    const size_t bytes = item.change.payload.bytes.size();
+    if (bytes > kSmallBytes) {
+      std::vector<Slices> alone;
+      alone.push_back(RewriteInsert(item.change, to, item.stamp));
+      return Add(std::move(alone), item);
+    }
+    MakeRoom(bytes, item.stamp);
+    const auto [at, fresh] = open_.try_emplace({to.vchannel, to.partition_id}, &to);
+    if (at->second.Add(item)) return;
+    messages_.push_back(at->second.Message());
+    at->second = OpenInsert(&to);
+    at->second.Add(item);
+  }
+  // Messages of one item, behind all before it of its shard.
+  void Add(std::vector<Slices> messages, const LaneItem& item) {
+    CloseShard(item.to->vchannel);
     size_t bytes = 0;
     for (const Slices& message : messages) bytes += message.size();
-    if (!messages_.empty() && bytes_ + bytes > max_bytes_) Cut();
+    if (pieces_ > 0 && bytes_ + bytes > max_bytes_) Cut();
     for (Slices& message : messages) {
-      // Of one item, which is larger than a call.
-      if (!messages_.empty() && bytes_ + message.size() > max_bytes_) Cut();
-      bytes_ += message.size();
-      end_ts_ = std::max(end_ts_, stamp);
-      if (items_done_ < batch_.items.size()) Include({items_done_, items_done_ + 1}, &carries_);
+      MakeRoom(message.size(), item.stamp);  // one item may be larger than a call
       messages_.push_back(std::move(message));
     }
+  }
+  void AddTick(Timestamp ts) {
+    Slices tick = EncodeTimeTick(ts);
+    MakeRoom(tick.size(), ts);
+    Close();
+    messages_.push_back(std::move(tick));
   }
   void ItemDone() { ++items_done_; }
 
   std::vector<PlannedCall> Finish() {
-    if (!messages_.empty()) Cut();
+    if (pieces_ > 0) Cut();
     // Items that need no message are done with the last call.
     if (!calls_.empty()) calls_.back().items_done = items_done_;
     return std::move(calls_);
   }
 
  private:
+  // For a piece of the current item, or the tick behind all items.
+  void MakeRoom(size_t bytes, Timestamp stamp) {
+    if (pieces_ > 0 && bytes_ + bytes > max_bytes_) Cut();
+    bytes_ += bytes;
+    ++pieces_;
+    end_ts_ = std::max(end_ts_, stamp);
+    if (items_done_ < batch_.items.size()) Include({items_done_, items_done_ + 1}, &carries_);
+  }
+  void CloseShard(const std::string& vchannel) {
+    auto at = open_.lower_bound({vchannel, std::numeric_limits<PartitionId>::min()});
+    while (at != open_.end() && at->first.first == vchannel) {
+      messages_.push_back(at->second.Message());
+      at = open_.erase(at);
+    }
+  }
+  void Close() {
+    for (const auto& [place, insert] : open_) messages_.push_back(insert.Message());
+    open_.clear();
+  }
   void Cut() {
+    Close();
     PlannedCall call;
     call.request = ReplicateRequest(batch_.lane, begin_ts_, end_ts_, messages_);
     call.group = calls_.size();  // one at a time: several at once arrive out of order
-    call.divisible = messages_.size() > 1;
+    call.divisible = pieces_ > 1;
     call.carries = std::exchange(carries_, {});
     call.items_done = items_done_;
     calls_.push_back(std::move(call));
     messages_.clear();
-    bytes_ = 0;
+    bytes_ = pieces_ = 0;
   }
 
   const LaneBatch& batch_;
   const size_t max_bytes_;
   const Timestamp begin_ts_;
   Timestamp end_ts_ = 0;
+  // Of the call being formed:
   size_t bytes_ = 0;
-  size_t items_done_ = 0;
+  size_t pieces_ = 0;  // before they are joined
+  std::map<std::pair<std::string_view, PartitionId>, OpenInsert> open_;
   std::vector<Slices> messages_;
   std::vector<ItemRange> carries_;
+  size_t items_done_ = 0;
   std::vector<PlannedCall> calls_;
 };
 
@@ -97,11 +173,15 @@ Result<std::vector<Slices>> MessagesOf(const LaneItem& item) {
 Result<std::vector<PlannedCall>> PlanReplicateCalls(const LaneBatch& batch, size_t max_bytes) {
   Cutter cutter(batch, max_bytes);
   for (const LaneItem& item : batch.items) {
-    CDC_ASSIGN_OR_RETURN(auto messages, MessagesOf(item));
-    if (!messages.empty()) cutter.Add(std::move(messages), item.stamp);
+    if (item.change.kind == ChangeKind::kInsert && !item.replay) {
+      cutter.AddInsert(item);
+    } else {
+      CDC_ASSIGN_OR_RETURN(auto messages, MessagesOf(item));
+      if (!messages.empty()) cutter.Add(std::move(messages), item);
+    }
     cutter.ItemDone();
   }
-  if (batch.tick != 0) cutter.Add({EncodeTimeTick(batch.tick)}, batch.tick);
+  if (batch.tick != 0) cutter.AddTick(batch.tick);
   return cutter.Finish();
 }
 

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "client/milvus/columns_for_tests.h"
+#include "client/milvus/golden_for_tests.h"
 #include "sink/milvus/rows_for_tests.h"
 
 namespace cdc {
@@ -146,6 +150,164 @@ TEST(ReplicatePlanTest, TheMessagesOfOneItemPartWhereTheyHaveTo) {
       EXPECT_EQ(call.carries[0].begin, i / 2);
     }
   }
+}
+
+// A message of the log, field by field (msg.proto).
+struct LogMessage {
+  explicit LogMessage(std::string_view bytes) {
+    WireReader reader(bytes);
+    while (reader.Next()) {
+      const auto append = [&](uint64_t number) { numbers[reader.field()].push_back(number); };
+      if (reader.field() == 10 || reader.field() == 11) {
+        EXPECT_TRUE(ForEachVarint(reader, append));
+      } else if (reader.type() == WireType::kVarint) {
+        append(reader.number());
+      } else {
+        texts[reader.field()].emplace_back(reader.bytes());
+      }
+    }
+    EXPECT_TRUE(reader.ok());
+    WireReader base(texts[1].at(0));
+    while (base.Next()) {
+      if (base.field() == 1) type = base.number();
+      if (base.field() == 3) ts = base.number();
+    }
+  }
+  const std::vector<uint64_t>& stamps() const { return numbers.at(10); }
+  // Its columns as a request would hold them, for comparison.
+  columns_for_tests::Columns Columns() const {
+    WireWriter out;
+    for (const std::string& column : texts.at(13)) out.Bytes(5, column);
+    out.Varint(7, numbers.at(14).at(0));
+    return columns_for_tests::Columns(out.Take());
+  }
+
+  std::map<uint32_t, std::vector<uint64_t>> numbers;
+  std::map<uint32_t, std::vector<std::string>> texts;
+  uint64_t type = 0;
+  Timestamp ts = 0;
+};
+
+// The Inserts of the calls for `items`, and the types of all their messages.
+struct Planned {
+  std::vector<LogMessage> inserts;
+  std::vector<uint64_t> types;
+};
+Planned Plan(std::vector<LaneItem> items) {
+  Planned planned;
+  const auto calls = PlanReplicateCalls(Batch(std::move(items), 1 << 20), 1 << 20);
+  EXPECT_TRUE(calls.ok());
+  for (const PlannedCall& call : *calls) {
+    const std::string bytes = call.request.Join();
+    WireReader reader(bytes);
+    while (reader.Next()) {
+      if (!reader.Is(5, WireType::kBytes)) continue;
+      LogMessage message(reader.bytes());
+      planned.types.push_back(message.type);
+      if (message.type == 400) planned.inserts.push_back(std::move(message));
+    }
+  }
+  return planned;
+}
+
+using Numbers = std::vector<uint64_t>;
+
+TEST(ReplicatePlanTest, InsertsOfAPartitionShareAMessageAndKeepTheirStamps) {
+  const Planned planned = Plan({{Insert({1, 2}, 10, kP1), Address(), 10},
+                                {Insert({3}, 11, kP1), Address(), 11},
+                                {Insert({4, 5}, 12, kP1), Address(), 15}});
+  ASSERT_EQ(planned.types, (Numbers{400, 1200}));
+  const LogMessage& message = planned.inserts[0];
+  EXPECT_EQ(message.stamps(), (Numbers{10, 10, 11, 15, 15}));
+  EXPECT_EQ(message.numbers.at(11), (Numbers{1, 2, 3, 4, 5})) << "row ids";
+  EXPECT_EQ(message.numbers.at(14), Numbers{5}) << "rows";
+  EXPECT_EQ(message.numbers.at(15), Numbers{1}) << "version";
+  EXPECT_EQ(message.ts, 15u);
+  EXPECT_EQ(message.texts.at(2).at(0), "tgt-dml_1_8v0");
+  EXPECT_EQ(message.texts.at(5).at(0), "p1");
+  EXPECT_EQ(message.numbers.at(7), Numbers{8}) << "collection";
+  EXPECT_EQ(message.numbers.at(8), Numbers{81}) << "partition";
+  EXPECT_FALSE(message.numbers.contains(9)) << "segment";
+}
+
+// A consumer that sorts messages by time, as ours does, must not see a delete within one.
+TEST(ReplicatePlanTest, ADeleteOfTheShardPartsTheInsertsAroundIt) {
+  auto other = std::make_shared<TargetAddressOfRows>(*Address());
+  other->partition_id = 82;
+  auto elsewhere = std::make_shared<TargetAddressOfRows>(*Address());
+  elsewhere->vchannel = "tgt-dml_1_9v0";
+  elsewhere->collection_id = 9;
+  const Planned planned = Plan({{Insert({1}, 10, kP1), Address(), 10},
+                                {Insert({2}, 11, kP1), other, 11},
+                                {Insert({3}, 12, kP1), elsewhere, 12},
+                                {Delete({1}, 13, kP1), Address(), 13},
+                                {Insert({4}, 14, kP1), Address(), 14},
+                                {Insert({5}, 15, kP1), other, 15},
+                                {Insert({6}, 16, kP1), elsewhere, 16},
+                                {Insert({7}, 17, kP1), Address(), 17}});
+  EXPECT_EQ(planned.types, (Numbers{400, 400, 401, 400, 400, 400, 1200}));
+  std::vector<Numbers> stamps;
+  for (const LogMessage& message : planned.inserts) stamps.push_back(message.stamps());
+  EXPECT_EQ(stamps, (std::vector<Numbers>{{10}, {11}, {14, 17}, {15}, {12, 16}}));
+}
+
+TEST(ReplicatePlanTest, AReplayedInsertStaysBetweenItsNeighbours) {
+  const Planned planned = Plan({{Insert({1}, 10, kP1), Address(), 10},
+                                {Insert({2}, 11, kP1), Address(), 13, true},
+                                {Insert({3}, 14, kP1), Address(), 14}});
+  EXPECT_EQ(planned.types, (Numbers{400, 401, 400, 400, 1200}));
+}
+
+TEST(ReplicatePlanTest, WhatServersWroteIsJoinedColumnByColumn) {
+  size_t inserts = 0;
+  for (const golden::Golden& golden : golden::AllGolden()) {
+    if (golden.msg_type != 400 || golden.payload.bytes.size() > 16 << 10) continue;
+    SCOPED_TRACE(golden.name);
+    const Change change = *DecodeMessage(LogId{0, 1}, golden.payload);
+    const auto to = std::make_shared<TargetAddressOfRows>(golden::Address(golden));
+    const Timestamp ts = change.ts;
+    const Planned planned = Plan({{change, to, ts}, {change, to, ts}, {change, to, ts + 7}});
+    ASSERT_EQ(planned.inserts.size(), 1u);
+    const LogMessage one(golden.payload.bytes);
+    Numbers stamps(2 * golden.rows, ts);
+    stamps.resize(3 * golden.rows, ts + 7);
+    const LogMessage& joined = planned.inserts[0];
+    EXPECT_EQ(joined.stamps(), stamps);
+    EXPECT_EQ(joined.numbers.at(11).size(), 3 * one.numbers.at(11).size());
+    EXPECT_EQ(joined.numbers.at(15), one.numbers.at(15));
+    columns_for_tests::Columns expected = one.Columns();
+    for (int i = 0; i < 2; ++i) expected.Append(one.Columns());
+    const columns_for_tests::Columns actual = joined.Columns();
+    ASSERT_TRUE(expected.parsed() && actual.parsed());
+    EXPECT_EQ(actual.Text(), expected.Text());
+    ++inserts;
+  }
+  EXPECT_GE(inserts, 5u);
+}
+
+// Fields that came after this code, and other sets of columns.
+TEST(ReplicatePlanTest, WhatDoesNotLineUpTravelsAlone) {
+  const Change known = Insert({1}, 10, kP1);
+  WireWriter more;
+  more.Bytes(16, "a namespace");
+  const Change unknown =
+      rows_for_tests::Decoded(std::string(Insert({2}, 11, kP1).payload.bytes) + more.Take());
+  const Planned planned =
+      Plan({{known, Address(), 10}, {unknown, Address(), 11}, {known, Address(), 12}});
+  EXPECT_EQ(planned.inserts.size(), 3u);
+}
+
+TEST(ReplicatePlanTest, LargeMessagesAreNotJoined) {
+  const std::string text(20'000, 't');
+  const Planned planned = Plan(
+      {{Insert({1}, 10, kP1, text), Address(), 10}, {Insert({2}, 11, kP1, text), Address(), 11}});
+  EXPECT_EQ(planned.inserts.size(), 2u);
+  std::vector<LaneItem> many;
+  for (int64_t key = 0; key < 40; ++key) {
+    const Timestamp ts = 10 + static_cast<Timestamp>(key);
+    many.push_back({Insert({key}, ts, kP1, std::string(10'000, 't')), Address(), ts});
+  }
+  EXPECT_EQ(Plan(many).inserts.size(), 2u) << "400 KB in messages of 256 KiB";
 }
 
 TEST(ReplicatePlanTest, DropsAreMessagesToo) {

@@ -140,6 +140,8 @@ constexpr GrpcRow kGrpc[] = {
     {10, "", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},  // ABORTED
     {13, "", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},  // INTERNAL: a stream was reset
     {2, "not ready", kRetry, ErrorKind::kUnavailable, Effect::kMaybe},
+    // gRPC's own text for the answer of an HTTP gateway that takes less at once.
+    {2, "http2 header with status: 413", kFatal, ErrorKind::kLimit, Effect::kNone},
     {2, "", kRetry, ErrorKind::kOther, Effect::kMaybe},  // UNKNOWN
     // RESOURCE_EXHAUSTED: a message too large (texts of C++ and Go, of Java), or a rate limit.
     {8, "larger than max", kFatal, ErrorKind::kLimit, Effect::kNone},

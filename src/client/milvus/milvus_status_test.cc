@@ -202,6 +202,16 @@ TEST(MilvusStatusTest, ASizeThatIsNotTheRequestsMayBeTheAnswersToAWrite) {
   }
 }
 
+// It says no number: whether all of the request was refused is not known.
+TEST(MilvusStatusTest, AGatewayThatRefusesTheSizeGetsSmallerCalls) {
+  const char* text = "Received http2 header with status: 413";
+  const Error write = TranslateGrpcStatus(MilvusCallClass::kWrite, "Insert", 2, text, 5000);
+  EXPECT_EQ(static_cast<int>(write.disposition), static_cast<int>(kRetry));
+  EXPECT_EQ(static_cast<int>(write.kind), static_cast<int>(kLimit));
+  const Error read = TranslateGrpcStatus(MilvusCallClass::kRead, "X", 2, text, 5000);
+  EXPECT_EQ(static_cast<int>(read.disposition), static_cast<int>(kFatal));
+}
+
 TEST(MilvusStatusTest, MessagesAreOneLineAndSayWhatToDo) {
   const Error standby =
       TranslateMilvusStatus(MilvusCallClass::kWrite, "Insert", 1303, 1, "deny to write\nto mq");

@@ -44,6 +44,13 @@ class Work:
             (more.copied - self.copied) / messages,
         )
 
+    def least(self, other: Work) -> Work:
+        return Work(
+            min(self.instructions, other.instructions),
+            min(self.allocations, other.allocations),
+            min(self.copied, other.copied),
+        )
+
 
 def counted(*command: object, folder: Path | None = None) -> Work:
     """Runs it twice; `folder` is where it leaves a store, which the second run is not to find."""
@@ -140,7 +147,13 @@ def main() -> int:
     found = measure()
     if options.keep:
         keep(found)
-    wrong = compare(found, tomllib.loads(KEPT.read_text()))
+    kept = tomllib.loads(KEPT.read_text())
+    wrong = compare(found, kept)
+    if options.check and wrong:
+        # How often threads meet, and the store is looked at meanwhile, only adds: the least counts.
+        print("once more:")
+        again = measure()
+        wrong = compare({name: work.least(again[name]) for name, work in found.items()}, kept)
     if options.check and wrong:
         print(
             f"changed by more than {TOLERANCE:.0%} (./x bench instructions --keep if it is meant):"

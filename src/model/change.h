@@ -35,7 +35,10 @@ struct Change {
   ChangeKind kind = ChangeKind::kOther;
   int32_t msg_type = 0;  // MsgType number as written
   LogId id;
-  Timestamp ts = 0;    // of the rows (timestamps[0]) for Insert and Delete, else base.timestamp
+  // The latest of the rows for Insert and Delete, else base.timestamp. Only rows of an Insert that
+  // we have joined for a standby differ (sink/milvus/replicate_plan.h); none is below `lowest_ts`.
+  Timestamp ts = 0;
+  Timestamp lowest_ts = 0;  // of an Insert or Delete
   int64_t msg_id = 0;  // base.msgID; Insert and Delete of one channel with an equal one are copies
   CollectionId collection_id = 0;
   PartitionId partition_id = 0;  // kAllPartitions in a delete that names none

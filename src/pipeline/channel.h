@@ -61,7 +61,7 @@ class ChannelHost {
 class Channel final : public LaneClient {
  public:
   struct Options {
-    size_t read_bytes = 768 << 10;
+    size_t read_bytes = 1 << 20;
     // The window that a crash leaves to be replayed: what was handed on and not acknowledged, and
     // what the fence covers besides; in source time beyond what has been read, and in bytes. What
     // was acknowledged behind a drop that is not through yet comes on top: to hold it back as well

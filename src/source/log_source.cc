@@ -1,6 +1,7 @@
 #include "source/log_source.h"
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <mutex>
 #include <optional>
@@ -73,9 +74,9 @@ Decoded<Operation> DecodeOperations(const std::string& topic,
 }
 
 // What a reader on the executor and the log's thread share. The log's thread reads on while the
-// executor works, in reads of half of what is wanted, until twice of that lies ready; the executor
-// takes it at once. To wake up a thread costs as much as to read 200 KiB, so neither waits for the
-// other without need, and the executor is woken up for as much as it wants if that is at hand.
+// executor works, three eighths of what is wanted at a time, until three such pieces lie ready. To
+// wake up a thread costs as much as to read 200 KiB, so neither waits for the other without need,
+// and the executor is woken up for two pieces if they are at hand.
 template <typename T>
 class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
  public:
@@ -88,15 +89,20 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
         budget_(std::move(budget)),
         tail_(std::move(tail)) {}
 
-  // All that lies ready, twice `max_bytes` at most; when the budget had no room, one
-  // read. If there is nothing, `arrived` is called on the log's thread when it is worth asking
-  // again.
+  // A piece of what lies ready. If there is none, `arrived` is called on the log's thread when it
+  // is worth asking again.
   std::optional<Decoded<T>> Take(size_t max_bytes, std::function<void()> arrived) {
     const std::lock_guard lock(mutex_);
-    max_bytes_ = max_bytes;
-    std::optional<Decoded<T>> taken = std::exchange(ready_, std::nullopt);
-    if (taken) budget_->Remove(taken->bytes);
-    if (!taken) arrived_ = std::move(arrived);
+    piece_bytes_ = std::max<size_t>(max_bytes * 3 / 8, 1);
+    std::optional<Decoded<T>> taken;
+    if (ready_.empty()) {
+      arrived_ = std::move(arrived);
+    } else {
+      taken = std::move(ready_.front());
+      ready_.pop_front();
+      ready_bytes_ -= taken->bytes;
+      budget_->Remove(taken->bytes);
+    }
     // After an error the reader's user decides when to try again.
     if (!taken || !taken->error) ReadMore();
     return taken;
@@ -107,20 +113,21 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
     const std::lock_guard lock(mutex_);
     tail.swap(tail_);
     arrived_ = nullptr;
-    if (ready_) budget_->Remove(ready_->bytes);
-    ready_.reset();
+    budget_->Remove(std::exchange(ready_bytes_, 0));
+    ready_.clear();
   }
 
  private:
   void ReadMore() {
     if (reading_ || !tail_) return;
-    const size_t size = std::max<size_t>(max_bytes_ / 2, 1);
-    if (ready_ && (ready_->error || ready_->bytes >= max_bytes_ * 3 / 2)) return;
-    if (ready_ && !budget_->HasRoom(size)) return;
+    const bool any = !ready_.empty();
+    if (any && (ready_.back().error || ready_bytes_ >= 3 * piece_bytes_)) return;
+    if (any && !budget_->HasRoom(piece_bytes_)) return;
     reading_ = true;
-    tail_->Read(size, [self = this->shared_from_this()](Result<std::vector<RawEntry>> entries) {
-      self->Arrive(self->decode_(self->channel_, std::move(entries)));
-    });
+    tail_->Read(piece_bytes_,
+                [self = this->shared_from_this()](Result<std::vector<RawEntry>> entries) {
+                  self->Arrive(self->decode_(self->channel_, std::move(entries)));
+                });
   }
 
   void Arrive(Decoded<T> read) {
@@ -128,15 +135,17 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
     reading_ = false;
     if (!tail_) return;
     budget_->Add(read.bytes);
-    if (!ready_) {
-      ready_ = std::move(read);
+    ready_bytes_ += read.bytes;
+    if (!ready_.empty() && ready_.back().bytes + read.bytes <= piece_bytes_) {
+      Decoded<T>& last = ready_.back();
+      last.items.insert(last.items.end(), std::make_move_iterator(read.items.begin()),
+                        std::make_move_iterator(read.items.end()));
+      last.error = std::move(read.error);
+      last.bytes += read.bytes;
     } else {
-      ready_->items.insert(ready_->items.end(), std::make_move_iterator(read.items.begin()),
-                           std::make_move_iterator(read.items.end()));
-      ready_->error = std::move(read.error);
-      ready_->bytes += read.bytes;
+      ready_.push_back(std::move(read));
     }
-    const bool more = ready_->bytes < max_bytes_ && tail_->HasMore();
+    const bool more = ready_bytes_ < 2 * piece_bytes_ && tail_->HasMore();
     ReadMore();
     if (more && reading_) return;
     if (arrived_) std::exchange(arrived_, nullptr)();
@@ -148,8 +157,9 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
   std::mutex mutex_;
   std::unique_ptr<RawTail> tail_;  // nullptr: stopped
   bool reading_ = false;
-  size_t max_bytes_ = 0;
-  std::optional<Decoded<T>> ready_;
+  size_t piece_bytes_ = 1;
+  std::deque<Decoded<T>> ready_;  // an error only in the last one
+  size_t ready_bytes_ = 0;
   std::function<void()> arrived_;
 };
 

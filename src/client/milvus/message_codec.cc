@@ -77,10 +77,14 @@ Status WalkBody(const LogId& id, std::string_view payload) {
 }
 
 // The timestamps of rows, which Milvus writes all equal: each value is read once for its run.
-bool ReadTimestamps(const WireReader& reader, Timestamp* highest, size_t* count) {
+bool ReadTimestamps(const WireReader& reader, Change* change, size_t* count) {
+  const auto take = [&](Timestamp ts) {
+    change->lowest_ts = *count == 0 ? ts : std::min(change->lowest_ts, ts);
+    change->ts = std::max(change->ts, ts);
+  };
   if (reader.type() == WireType::kVarint) {
+    take(reader.number());
     ++*count;
-    *highest = std::max(*highest, reader.number());
     return true;
   }
   std::string_view left = reader.bytes();
@@ -88,7 +92,7 @@ bool ReadTimestamps(const WireReader& reader, Timestamp* highest, size_t* count)
     size_t size = 0;
     uint64_t ts = 0;
     if (!ReadVarint(left, &size, &ts)) return false;
-    *highest = std::max(*highest, ts);
+    take(ts);
     const std::string_view same = left.substr(0, size);
     while (left.starts_with(same)) {
       left.remove_prefix(size);
@@ -141,7 +145,7 @@ bool ReadRowsField(const WireReader& reader, Change* change, RowsBody* body) {
       change->partition_id = static_cast<int64_t>(reader.number());
       return reader.type() == WireType::kVarint;
     case kTimestamps:
-      return ReadTimestamps(reader, &change->ts, &body->timestamps);
+      return ReadTimestamps(reader, change, &body->timestamps);
     case kBase:  // once
       return ++body->headers == 1;
     default:

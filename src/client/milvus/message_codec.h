@@ -59,20 +59,21 @@ Result<PrimaryKeys> ReadPrimaryKeys(const Change& change, const TargetAddressOfR
 int64_t DeriveMessageId(int64_t msg_id, Timestamp stamp, uint64_t salt);
 
 // The same message addressed to the target: names, ids, shard. Columns stay untouched slices.
-// Row timestamps are rewritten only when `stamp` differs from change.ts; base.msgID then becomes
+// Row timestamps are rewritten only when `stamp` differs from change.ts, or rows are not `above`
+// (a tick that the target has seen); base.msgID then becomes
 // DeriveMessageId(change.msg_id, stamp, 0). base.timestamp is always `stamp` (upserts of 2.4 and
 // 2.5 leave it 0); base.properties, segment ids and the database id are left out.
-Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp);
+Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
+                     Timestamp above = 0);
 
 // One Insert with the rows of several of one partition and shard, in order, each row with the stamp
-// of its message. `columns` are their FieldData, joined. base.msgID becomes DeriveMessageId of the
-// first's with salt 2.
+// of its message. `columns` are their FieldData, joined. base.msgID is derived from the first's.
 struct StampedInsert {
   const Change* change;
   Timestamp stamp;
 };
 Slices JoinInserts(std::span<const StampedInsert> inserts, const TargetAddressOfRows& to,
-                   const std::vector<Slices>& columns);
+                   const std::vector<Slices>& columns, Timestamp above);
 // partitionID -1 is kept only where the source wrote it (change.partition_id == kAllPartitions).
 Slices RewriteDelete(const Change& change, const TargetAddressOfRows& to, Timestamp stamp);
 

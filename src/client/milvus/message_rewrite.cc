@@ -66,9 +66,12 @@ std::string BaseOf(const Change& change) {
   return base;
 }
 
+bool KeepsTimestamps(const Change& change, Timestamp stamp, Timestamp above) {
+  return stamp == change.ts && change.lowest_ts > above;
+}
+
 Slices RewriteRows(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
-                   bool name_partition, uint32_t segment_field) {
-  const bool restamp = stamp != change.ts;
+                   bool restamp, bool name_partition, uint32_t segment_field) {
   const int64_t msg_id = restamp ? DeriveMessageId(change.msg_id, stamp, 0) : change.msg_id;
   WireWriter head;
   head.Bytes(kBase, RewriteBase(BaseOf(change), msg_id, stamp));
@@ -121,19 +124,22 @@ int64_t DeriveMessageId(int64_t msg_id, Timestamp stamp, uint64_t salt) {
   return static_cast<int64_t>(mixed >> 1) | 1;  // positive, never 0
 }
 
-Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp) {
-  return RewriteRows(change, to, stamp, true, kInsertSegmentId);
+Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
+                     Timestamp above) {
+  const bool restamp = !KeepsTimestamps(change, stamp, above);
+  return RewriteRows(change, to, stamp, restamp, true, kInsertSegmentId);
 }
 
 Slices JoinInserts(std::span<const StampedInsert> inserts, const TargetAddressOfRows& to,
-                   const std::vector<Slices>& columns) {
+                   const std::vector<Slices>& columns, Timestamp above) {
   const Change& first = *inserts.front().change;
   const Timestamp last_stamp = inserts.back().stamp;
   WireWriter timestamps, row_ids;
   uint64_t rows = 0, version = 0;
   for (const auto& [change, stamp] : inserts) {
     rows += change->num_rows;
-    if (stamp != change->ts) {
+    const bool keep = KeepsTimestamps(*change, stamp, above);
+    if (!keep) {
       for (uint64_t row = 0; row < change->num_rows; ++row) timestamps.RawVarint(stamp);
     }
     WireReader reader(change->payload.bytes);
@@ -142,14 +148,15 @@ Slices JoinInserts(std::span<const StampedInsert> inserts, const TargetAddressOf
         if (reader.type() == WireType::kBytes) to_list->Raw(reader.bytes());
         if (reader.type() == WireType::kVarint) to_list->RawVarint(reader.number());
       };
-      if (reader.field() == kTimestamps && stamp == change->ts) append(&timestamps);
+      if (reader.field() == kTimestamps && keep) append(&timestamps);
       if (reader.field() == kRowIds) append(&row_ids);
       if (reader.field() == kInsertVersion) version = reader.number();
     }
   }
   WireWriter head;
-  head.Bytes(kBase,
-             RewriteBase(BaseOf(first), DeriveMessageId(first.msg_id, last_stamp, 2), last_stamp));
+  const uint64_t salt = 2 + (static_cast<uint64_t>(to.partition_id) << 2);
+  const int64_t msg_id = DeriveMessageId(first.msg_id, last_stamp, salt);
+  head.Bytes(kBase, RewriteBase(BaseOf(first), msg_id, last_stamp));
   WriteRowsAddress(to, true, &head);
   head.Bytes(kTimestamps, timestamps.str());
   head.Bytes(kRowIds, row_ids.str());
@@ -165,7 +172,8 @@ Slices JoinInserts(std::span<const StampedInsert> inserts, const TargetAddressOf
 }
 
 Slices RewriteDelete(const Change& change, const TargetAddressOfRows& to, Timestamp stamp) {
-  return RewriteRows(change, to, stamp, change.partition_id != kAllPartitions, kDeleteSegmentId);
+  const bool name_partition = change.partition_id != kAllPartitions;
+  return RewriteRows(change, to, stamp, stamp != change.ts, name_partition, kDeleteSegmentId);
 }
 
 Slices EncodeDelete(const TargetAddressOfRows& to, const PrimaryKeys& keys, Timestamp stamp,

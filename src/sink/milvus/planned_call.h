@@ -42,8 +42,13 @@ struct PlannedCall {
   // Leading items of the batch that are applied when this call and all before it have succeeded.
   size_t items_done = 0;
 
+  size_t counted = 0;  // kReplicate: bytes of the messages before they were joined
+
   // What the limits of a plan bound.
-  size_t bytes() const { return kind == Kind::kDelete ? expression.size() : request.size(); }
+  size_t bytes() const {
+    if (kind == Kind::kReplicate) return counted;
+    return kind == Kind::kDelete ? expression.size() : request.size();
+  }
 };
 
 }  // namespace cdc

@@ -18,7 +18,9 @@ constexpr size_t kJoinedBytes = 256 << 10;  // of a joined message
 // Inserts of one partition and shard on their way into one message.
 class OpenInsert {
  public:
-  explicit OpenInsert(const TargetAddressOfRows* to) : to_(to), rows_(to, RowsForm::kLog) {}
+  // `above`: the target's last tick.
+  OpenInsert(const TargetAddressOfRows* to, Timestamp above)
+      : to_(to), above_(above), rows_(to, RowsForm::kLog) {}
 
   // False: not in this message.
   bool Add(const LaneItem& item) {
@@ -31,12 +33,13 @@ class OpenInsert {
   }
   Slices Message() const {
     const auto& [change, stamp] = inserts_.front();
-    if (inserts_.size() == 1) return RewriteInsert(*change, *to_, stamp);
-    return JoinInserts(inserts_, *to_, rows_.Columns());
+    if (inserts_.size() == 1) return RewriteInsert(*change, *to_, stamp, above_);
+    return JoinInserts(inserts_, *to_, rows_.Columns(), above_);
   }
 
  private:
   const TargetAddressOfRows* to_;
+  Timestamp above_;
   MergedRows rows_;
   std::vector<StampedInsert> inserts_;
 };
@@ -53,14 +56,14 @@ class Cutter {
     const size_t bytes = item.change.payload.bytes.size();
     if (bytes > kSmallBytes) {
       std::vector<Slices> alone;
-      alone.push_back(RewriteInsert(item.change, to, item.stamp));
+      alone.push_back(RewriteInsert(item.change, to, item.stamp, begin_ts_));
       return Add(std::move(alone), item);
     }
     MakeRoom(bytes, item.stamp);
-    const auto [at, fresh] = open_.try_emplace({to.vchannel, to.partition_id}, &to);
+    const auto [at, fresh] = open_.try_emplace({to.vchannel, to.partition_id}, &to, begin_ts_);
     if (at->second.Add(item)) return;
     messages_.push_back(at->second.Message());
-    at->second = OpenInsert(&to);
+    at->second = OpenInsert(&to, begin_ts_);
     at->second.Add(item);
   }
   // Messages of one item, behind all before it of its shard.
@@ -115,6 +118,7 @@ class Cutter {
     call.request = ReplicateRequest(batch_.lane, begin_ts_, end_ts_, messages_);
     call.group = calls_.size();  // one at a time: several at once arrive out of order
     call.divisible = pieces_ > 1;
+    call.counted = bytes_;
     call.carries = std::exchange(carries_, {});
     call.items_done = items_done_;
     calls_.push_back(std::move(call));
@@ -136,7 +140,7 @@ class Cutter {
   std::vector<PlannedCall> calls_;
 };
 
-Result<std::vector<Slices>> MessagesOf(const LaneItem& item) {
+Result<std::vector<Slices>> MessagesOf(const LaneBatch& batch, const LaneItem& item) {
   const Change& change = item.change;
   const TargetAddressOfRows& to = *item.to;
   std::vector<Slices> messages;
@@ -149,7 +153,7 @@ Result<std::vector<Slices>> MessagesOf(const LaneItem& item) {
         messages.push_back(
             EncodeDelete(to, keys, item.stamp - 1, DeriveMessageId(change.msg_id, item.stamp, 1)));
       }
-      messages.push_back(RewriteInsert(change, to, item.stamp));
+      messages.push_back(RewriteInsert(change, to, item.stamp, batch.tick_before));
       break;
     case ChangeKind::kDelete:
       messages.push_back(RewriteDelete(change, to, item.stamp));
@@ -176,7 +180,7 @@ Result<std::vector<PlannedCall>> PlanReplicateCalls(const LaneBatch& batch, size
     if (item.change.kind == ChangeKind::kInsert && !item.replay) {
       cutter.AddInsert(item);
     } else {
-      CDC_ASSIGN_OR_RETURN(auto messages, MessagesOf(item));
+      CDC_ASSIGN_OR_RETURN(auto messages, MessagesOf(batch, item));
       if (!messages.empty()) cutter.Add(std::move(messages), item);
     }
     cutter.ItemDone();

@@ -154,7 +154,7 @@ TEST(ReplicatePlanTest, TheMessagesOfOneItemPartWhereTheyHaveTo) {
 
 // A message of the log, field by field (msg.proto).
 struct LogMessage {
-  explicit LogMessage(std::string_view bytes) {
+  explicit LogMessage(std::string_view message) : bytes(message) {
     WireReader reader(bytes);
     while (reader.Next()) {
       const auto append = [&](uint64_t number) { numbers[reader.field()].push_back(number); };
@@ -182,6 +182,7 @@ struct LogMessage {
     return columns_for_tests::Columns(out.Take());
   }
 
+  std::string bytes;
   std::map<uint32_t, std::vector<uint64_t>> numbers;
   std::map<uint32_t, std::vector<std::string>> texts;
   uint64_t type = 0;
@@ -193,9 +194,11 @@ struct Planned {
   std::vector<LogMessage> inserts;
   std::vector<uint64_t> types;
 };
-Planned Plan(std::vector<LaneItem> items) {
+Planned Plan(std::vector<LaneItem> items, Timestamp tick_before = 5) {
   Planned planned;
-  const auto calls = PlanReplicateCalls(Batch(std::move(items), 1 << 20), 1 << 20);
+  LaneBatch batch = Batch(std::move(items), 1 << 20);
+  batch.tick_before = tick_before;
+  const auto calls = PlanReplicateCalls(batch, 1 << 20);
   EXPECT_TRUE(calls.ok());
   for (const PlannedCall& call : *calls) {
     const std::string bytes = call.request.Join();
@@ -228,6 +231,23 @@ TEST(ReplicatePlanTest, InsertsOfAPartitionShareAMessageAndKeepTheirStamps) {
   EXPECT_EQ(message.numbers.at(7), Numbers{8}) << "collection";
   EXPECT_EQ(message.numbers.at(8), Numbers{81}) << "partition";
   EXPECT_FALSE(message.numbers.contains(9)) << "segment";
+}
+
+// A standby that was promoted is a source with such messages in its log.
+TEST(ReplicatePlanTest, AJoinedMessageIsReadAgainAndStaysAboveTheTick) {
+  const Planned planned =
+      Plan({{Insert({1}, 10, kP1), Address(), 10}, {Insert({2}, 12, kP1), Address(), 12}});
+  ASSERT_EQ(planned.inserts.size(), 1u);
+  const Change again = rows_for_tests::Decoded(planned.inserts[0].bytes);
+  EXPECT_EQ(again.ts, 12u);
+  EXPECT_EQ(again.lowest_ts, 10u);
+  EXPECT_EQ(again.num_rows, 2u);
+  const Change next = Insert({3}, 13, kP1);
+  const std::vector<LaneItem> items = {{again, Address(), 12}, {next, Address(), 13}};
+  EXPECT_EQ(Plan(items, 9).inserts.at(0).stamps(), (Numbers{10, 12, 13}));
+  EXPECT_EQ(Plan(items, 10).inserts.at(0).stamps(), (Numbers{12, 12, 13}));
+  EXPECT_EQ(Plan({items[0]}, 9).inserts.at(0).stamps(), (Numbers{10, 12}));
+  EXPECT_EQ(Plan({items[0]}, 11).inserts.at(0).stamps(), (Numbers{12, 12}));
 }
 
 // A consumer that sorts messages by time, as ours does, must not see a delete within one.

@@ -132,6 +132,13 @@ class Scenario:
 
         until(f"{seeded.name} is equal in its metadata", equal, timeout)
 
+    def truncate_log(self, seeded: Seeded) -> None:
+        """Deletes all that the source's log holds of its channels."""
+        broker = self.stack.broker
+        assert broker is not None
+        for channel in seeded.channels:
+            broker.truncate(channel)
+
     def assert_replicates(self) -> Seeded:
         """A task gets all kinds of changes over, and goes on after a kill -9."""
         self.start_task()

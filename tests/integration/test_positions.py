@@ -246,15 +246,13 @@ def test_operations_go_on_behind_their_position(scenario: Scenario) -> None:
 
 def _forget(scenario: Scenario, seeded: Seeded, begin: dict[str, str]) -> dict[str, str]:
     """Positions of this collection that the source's log no longer holds."""
-    broker = scenario.stack.broker
-    if broker is None:  # the first message id that there ever was
+    if scenario.stack.broker is None:  # the first message id that there ever was
         oldest = (1).to_bytes(8, "little")
         return {
             channel: base64.b64encode(field(1, channel.encode()) + field(2, oldest)).decode()
             for channel in begin
         }
-    for channel in seeded.channels:
-        broker.truncate(channel)
+    scenario.truncate_log(seeded)
     seeded.insert(10)
     return begin
 

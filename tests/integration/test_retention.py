@@ -143,14 +143,10 @@ def _shrinks(task: Task) -> bool:
 def test_a_paused_task_warns_when_its_position_is_deleted(
     other_server: CdcServer, scenario: Scenario
 ) -> None:
-    broker = scenario.stack.broker
-    assert broker is not None
     task, seeded = _replicated(other_server, scenario, 10)
     task.pause()
     seeded.insert(10)
-    described = scenario.source.describe("default", seeded.name)
-    for channel in described.physical_channel_names:
-        broker.truncate(channel)
+    scenario.truncate_log(seeded)
     seeded.insert(10)
     reason = task.wait_health("warning")
     assert "cannot read" in reason and "oldest message held" in reason
@@ -162,16 +158,13 @@ def test_a_task_set_back_does_not_begin_behind_what_is_deleted(
     other_server: CdcServer, scenario: Scenario
 ) -> None:
     """The log reached that far when it was set back, and no longer when it is resumed."""
-    broker = scenario.stack.broker
-    assert broker is not None
     task, seeded = _replicated(other_server, scenario, 10)
     before = before_ms()
     seeded.insert(10)
     task.wait_safe(seeded.last_ts)
     task.pause()
     task.rewind(before)
-    for channel in seeded.channels:
-        broker.truncate(channel)
+    scenario.truncate_log(seeded)
     with pytest.raises(CdcError, match="what was written in between cannot be repeated"):
         task.resume()
     assert task.get()["health"] == "failed"

@@ -65,6 +65,8 @@ int64_t DeriveMessageId(int64_t msg_id, Timestamp stamp, uint64_t salt);
 // 2.5 leave it 0); base.properties, segment ids and the database id are left out.
 Slices RewriteInsert(const Change& change, const TargetAddressOfRows& to, Timestamp stamp,
                      Timestamp above = 0);
+// partitionID -1 is kept only where the source wrote it (change.partition_id == kAllPartitions).
+Slices RewriteDelete(const Change& change, const TargetAddressOfRows& to, Timestamp stamp);
 
 // One Insert with the rows of several of one partition and shard, in order, each row with the stamp
 // of its message. `columns` are their FieldData, joined. base.msgID is derived from the first's.
@@ -74,8 +76,6 @@ struct StampedInsert {
 };
 Slices JoinInserts(std::span<const StampedInsert> inserts, const TargetAddressOfRows& to,
                    const std::vector<Slices>& columns, Timestamp above);
-// partitionID -1 is kept only where the source wrote it (change.partition_id == kAllPartitions).
-Slices RewriteDelete(const Change& change, const TargetAddressOfRows& to, Timestamp stamp);
 
 // A Delete of `keys` in the address' own partition, for replays. `msg_id` becomes base.msgID; take
 // DeriveMessageId(change.msg_id, stamp, 1) of the Insert that it makes room for.

@@ -5,15 +5,13 @@
 
 #include "client/milvus/message_codec.h"
 #include "client/milvus/message_columns.h"
+#include "client/milvus/message_fields.h"
 
 namespace cdc {
 namespace {
 
-// msg.InsertRequest and milvus.InsertRequest (UpsertRequest has the same numbers)
-constexpr uint32_t kLogRowIds = 11, kLogRowData = 12, kLogFieldsData = 13, kLogVersion = 15;
-constexpr uint32_t kBase = 1, kDbName = 2, kCollectionName = 3, kPartitionName = 4, kFieldsData = 5,
-                   kNumRows = 7;
-constexpr uint64_t kMsgInsert = 400, kMsgUpsert = 404;
+using namespace message_fields;  // NOLINT: the field numbers of messages and requests
+
 // schema.FieldData
 constexpr uint32_t kType = 1, kName = 2, kScalars = 3, kVectors = 4, kFieldId = 5, kIsDynamic = 6,
                    kValidData = 7;
@@ -195,34 +193,29 @@ bool MergedRows::AddColumn(const Slice& bytes, size_t expected, uint64_t rows) {
   return true;
 }
 
-// Does a message of the log hold nothing that would be lost in a joined one?
-bool MergedRows::CheckMessage(const Change& change) {
+// In the form of the log nothing else of the message may be lost in a joined one.
+bool MergedRows::AddColumns(const Change& change) {
+  const bool log = form_ == RowsForm::kLog;
+  size_t seen = 0;
   uint64_t row_ids = 0, version = 0;
   WireReader reader(change.payload.bytes);
   while (reader.Next()) {
-    if (reader.field() > kLogVersion || reader.field() == kLogRowData) return false;
-    if (reader.field() == kLogVersion) version = reader.number();
-    if (reader.field() == kLogRowIds && !ForEachVarint(reader, [&](uint64_t) { ++row_ids; })) {
-      return false;
+    if (reader.Is(kFieldsData, WireType::kBytes)) {
+      const Slice column =
+          log ? Slice{change.payload.owner, reader.bytes()}
+              : Contiguous(RequestColumn(change.payload, reader.bytes(), change.num_rows, *to_));
+      if (!AddColumn(column, seen++, change.num_rows)) return false;
+      continue;
     }
+    if (!log) continue;
+    if (reader.field() > kInsertVersion || reader.field() == kRowData) return false;
+    if (reader.field() == kInsertVersion) version = reader.number();
+    if (reader.field() != kRowIds) continue;
+    if (!ForEachVarint(reader, [&](uint64_t) { ++row_ids; })) return false;
   }
   if (changes_ == 0) version_ = version;
-  return row_ids == change.num_rows && version == version_;
-}
-
-bool MergedRows::AddColumns(const Change& change) {
-  if (form_ == RowsForm::kLog && !CheckMessage(change)) return false;
-  size_t seen = 0;
-  WireReader reader(change.payload.bytes);
-  while (reader.Next()) {
-    if (!reader.Is(kLogFieldsData, WireType::kBytes)) continue;
-    const Slice column =
-        form_ == RowsForm::kLog
-            ? Slice{change.payload.owner, reader.bytes()}
-            : Contiguous(RequestColumn(change.payload, reader.bytes(), change.num_rows, *to_));
-    if (!AddColumn(column, seen++, change.num_rows)) return false;
-  }
-  return reader.ok() && seen == columns_.size();
+  const bool whole = !log || (row_ids == change.num_rows && version == version_);
+  return reader.ok() && seen == columns_.size() && whole;
 }
 
 void MergedRows::Undo(size_t changes) {
@@ -299,16 +292,17 @@ Slices MergedRows::Request(RowsCall call) const {
     return call == RowsCall::kInsert ? InsertRequest(*first_, *to_) : UpsertRequest(*first_, *to_);
   }
   WireWriter base;
-  base.Varint(1, call == RowsCall::kInsert ? kMsgInsert : kMsgUpsert);
+  base.Varint(kBaseMsgType, call == RowsCall::kInsert ? kMsgInsert : kMsgUpsert);
   WireWriter head;
   head.Bytes(kBase, base.str());
-  head.Bytes(kDbName, to_->name.database);
-  head.Bytes(kCollectionName, to_->name.collection);
-  if (!to_->partition_key && !to_->partition.empty()) head.Bytes(kPartitionName, to_->partition);
-  head.Varint(kNumRows, rows_);
+  head.Bytes(kRequestDbName, to_->name.database);
+  head.Bytes(kRequestCollectionName, to_->name.collection);
+  if (!to_->partition_key && !to_->partition.empty())
+    head.Bytes(kRequestPartitionName, to_->partition);
+  head.Varint(kRequestNumRows, rows_);
   Slices out;
   out.Append(head.Take());
-  for (const Column& column : columns_) out.Append(Framed(kFieldsData, Encode(column)));
+  for (const Column& column : columns_) out.Append(Framed(kRequestFieldsData, Encode(column)));
   return out;
 }
 

@@ -77,7 +77,6 @@ class MergedRows {
 
   void Undo(size_t changes);
   bool AddColumns(const Change& change);
-  bool CheckMessage(const Change& change);
   bool AddColumn(const Slice& bytes, size_t expected, uint64_t rows);
   bool Read(std::string_view bytes);
   bool ReadValues(uint32_t outer, std::string_view bytes);

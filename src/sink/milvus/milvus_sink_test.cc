@@ -8,6 +8,7 @@
 
 #include "base/thread_executor.h"
 #include "client/milvus/scripted_milvus_for_tests.h"
+#include "sink/milvus/log_messages_for_tests.h"
 #include "sink/milvus/rows_for_tests.h"
 
 namespace cdc {
@@ -263,20 +264,10 @@ TEST(MilvusSinkTest, AStandbyThatTakesLittleAtOnceGetsSmallerCalls) {
   std::vector<Timestamp> stamps;  // of the rows
   Timestamp last = 0;             // of messages
   for (const std::string& request : target.requests()) {
-    WireReader fields(request);
-    while (fields.Next()) {
-      if (fields.field() != 5) continue;
-      WireReader message(fields.bytes());
-      while (message.Next()) {
-        if (message.field() == 10) {
-          ForEachVarint(message, [&](uint64_t stamp) { stamps.push_back(stamp); });
-        }
-        if (message.field() != 1) continue;
-        WireReader base(message.bytes());
-        while (base.Next()) {
-          if (base.field() == 3) last = base.number();
-        }
-      }
+    for (const auto& message : log_messages_for_tests::MessagesIn(request)) {
+      last = message.ts;
+      if (message.type != 400) continue;
+      stamps.insert(stamps.end(), message.stamps().begin(), message.stamps().end());
     }
   }
   ASSERT_EQ(stamps.size(), 100U);

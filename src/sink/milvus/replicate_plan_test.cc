@@ -2,15 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "client/milvus/columns_for_tests.h"
 #include "client/milvus/golden_for_tests.h"
+#include "sink/milvus/log_messages_for_tests.h"
 #include "sink/milvus/rows_for_tests.h"
 
 namespace cdc {
 namespace {
 
+using log_messages_for_tests::LogMessage;
+using log_messages_for_tests::MessagesIn;
+using log_messages_for_tests::Numbers;
 using rows_for_tests::Delete;
 using rows_for_tests::Insert;
 
@@ -38,38 +39,6 @@ LaneBatch Batch(std::vector<LaneItem> items, Timestamp tick) {
   return batch;
 }
 
-struct Message {
-  uint64_t type = 0;
-  Timestamp ts = 0;
-  int64_t msg_id = 0;
-};
-
-// The channel and the messages of one request.
-std::pair<std::string, std::vector<Message>> Read(const Slices& request) {
-  std::string channel;
-  std::vector<Message> messages;
-  const std::string bytes = request.Join();
-  WireReader reader(bytes);
-  while (reader.Next()) {
-    if (reader.Is(2, WireType::kBytes)) channel = reader.bytes();
-    if (!reader.Is(5, WireType::kBytes)) continue;
-    WireReader fields(reader.bytes());
-    while (fields.Next()) {
-      if (!fields.Is(1, WireType::kBytes)) continue;
-      Message message;
-      WireReader base(fields.bytes());
-      while (base.Next()) {
-        if (base.field() == 1) message.type = base.number();
-        if (base.field() == 2) message.msg_id = static_cast<int64_t>(base.number());
-        if (base.field() == 3) message.ts = base.number();
-      }
-      messages.push_back(message);
-    }
-  }
-  EXPECT_TRUE(reader.ok());
-  return {channel, messages};
-}
-
 TEST(ReplicatePlanTest, RowsThenTheTickInOneCall) {
   const auto calls = PlanReplicateCalls(
       Batch({{Insert({1, 2}, 10, kP1), Address(), 10}, {Delete({1}, 11, kP1), Address(), 11}}, 12),
@@ -77,7 +46,8 @@ TEST(ReplicatePlanTest, RowsThenTheTickInOneCall) {
   ASSERT_TRUE(calls.ok());
   ASSERT_EQ(calls->size(), 1u);
   EXPECT_EQ(calls->front().items_done, 2u);
-  const auto [channel, messages] = Read(calls->front().request);
+  std::string channel;
+  const auto messages = MessagesIn(calls->front().request.Join(), &channel);
   EXPECT_EQ(channel, "tgt-dml_1");
   ASSERT_EQ(messages.size(), 3u);
   EXPECT_EQ(messages[0].type, 400u);
@@ -92,7 +62,7 @@ TEST(ReplicatePlanTest, AReplayedInsertMakesRoomForItselfOneBelow) {
   const Change insert = Insert({1, 2}, 10, kP1);
   const auto calls = PlanReplicateCalls(Batch({{insert, Address(), 50, true}}, 60), 1 << 20);
   ASSERT_TRUE(calls.ok());
-  const auto messages = Read(calls->front().request).second;
+  const auto messages = MessagesIn(calls->front().request.Join());
   ASSERT_EQ(messages.size(), 3u);
   EXPECT_EQ(messages[0].type, 401u);
   EXPECT_EQ(messages[0].ts, 49u);
@@ -119,7 +89,7 @@ TEST(ReplicatePlanTest, LargeBatchesAreCutInOrderAndTheTickIsLast) {
   for (const PlannedCall& call : *calls) {
     EXPECT_GE(call.items_done, done);
     done = call.items_done;
-    for (const Message& message : Read(call.request).second) {
+    for (const LogMessage& message : MessagesIn(call.request.Join())) {
       EXPECT_GT(message.ts, last);
       last = message.ts;
     }
@@ -136,7 +106,7 @@ TEST(ReplicatePlanTest, TheMessagesOfOneItemPartWhereTheyHaveTo) {
   ASSERT_TRUE(calls.ok());
   std::vector<Timestamp> stamps;
   for (const PlannedCall& call : *calls) {
-    for (const Message& message : Read(call.request).second) stamps.push_back(message.ts);
+    for (const LogMessage& message : MessagesIn(call.request.Join())) stamps.push_back(message.ts);
   }
   EXPECT_EQ(stamps, (std::vector<Timestamp>{49, 50, 51, 52, 60}));
   ASSERT_EQ(calls->size(), 5u);
@@ -152,43 +122,6 @@ TEST(ReplicatePlanTest, TheMessagesOfOneItemPartWhereTheyHaveTo) {
   }
 }
 
-// A message of the log, field by field (msg.proto).
-struct LogMessage {
-  explicit LogMessage(std::string_view message) : bytes(message) {
-    WireReader reader(bytes);
-    while (reader.Next()) {
-      const auto append = [&](uint64_t number) { numbers[reader.field()].push_back(number); };
-      if (reader.field() == 10 || reader.field() == 11) {
-        EXPECT_TRUE(ForEachVarint(reader, append));
-      } else if (reader.type() == WireType::kVarint) {
-        append(reader.number());
-      } else {
-        texts[reader.field()].emplace_back(reader.bytes());
-      }
-    }
-    EXPECT_TRUE(reader.ok());
-    WireReader base(texts[1].at(0));
-    while (base.Next()) {
-      if (base.field() == 1) type = base.number();
-      if (base.field() == 3) ts = base.number();
-    }
-  }
-  const std::vector<uint64_t>& stamps() const { return numbers.at(10); }
-  // Its columns as a request would hold them, for comparison.
-  columns_for_tests::Columns Columns() const {
-    WireWriter out;
-    for (const std::string& column : texts.at(13)) out.Bytes(5, column);
-    out.Varint(7, numbers.at(14).at(0));
-    return columns_for_tests::Columns(out.Take());
-  }
-
-  std::string bytes;
-  std::map<uint32_t, std::vector<uint64_t>> numbers;
-  std::map<uint32_t, std::vector<std::string>> texts;
-  uint64_t type = 0;
-  Timestamp ts = 0;
-};
-
 // The Inserts of the calls for `items`, and the types of all their messages.
 struct Planned {
   std::vector<LogMessage> inserts;
@@ -201,19 +134,13 @@ Planned Plan(std::vector<LaneItem> items, Timestamp tick_before = 5) {
   const auto calls = PlanReplicateCalls(batch, 1 << 20);
   EXPECT_TRUE(calls.ok());
   for (const PlannedCall& call : *calls) {
-    const std::string bytes = call.request.Join();
-    WireReader reader(bytes);
-    while (reader.Next()) {
-      if (!reader.Is(5, WireType::kBytes)) continue;
-      LogMessage message(reader.bytes());
+    for (LogMessage& message : MessagesIn(call.request.Join())) {
       planned.types.push_back(message.type);
       if (message.type == 400) planned.inserts.push_back(std::move(message));
     }
   }
   return planned;
 }
-
-using Numbers = std::vector<uint64_t>;
 
 TEST(ReplicatePlanTest, InsertsOfAPartitionShareAMessageAndKeepTheirStamps) {
   const Planned planned = Plan({{Insert({1, 2}, 10, kP1), Address(), 10},
@@ -335,7 +262,7 @@ TEST(ReplicatePlanTest, DropsAreMessagesToo) {
   drop.kind = ChangeKind::kDropCollection;
   const auto calls = PlanReplicateCalls(Batch({{drop, Address(), 30}}, 31), 1 << 20);
   ASSERT_TRUE(calls.ok());
-  const auto messages = Read(calls->front().request).second;
+  const auto messages = MessagesIn(calls->front().request.Join());
   ASSERT_EQ(messages.size(), 2u);
   EXPECT_EQ(messages[0].type, 101u);
   EXPECT_EQ(messages[0].ts, 30u);

@@ -6,13 +6,13 @@ ZSTD as Milvus sends them. Run it on an idle machine; the brokers share it.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,6 @@ from lab.stack import BASE_PORT, LOGS, make_broker
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build" / "release" / "read_bench"
-PAIRS = 7
 # Rows in all, bytes of a message. Enough for the 20 ms of the start not to show in the rate.
 SIZES = {
     "64 KiB": (8_000_000, 65_536),
@@ -127,9 +126,12 @@ def show(log: str, what: str, rows: int, ours: list[float], bare: list[float]) -
     )
 
 
-def main(arguments: list[str]) -> None:
-    pairs = int(arguments[0]) if arguments and arguments[0].isdigit() else PAIRS
-    logs = [log for log in LOGS if log in arguments] or list(LOGS)
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="./x bench read", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--log", choices=LOGS, help="only this one")
+    options = parser.parse_args()
+    logs = [options.log] if options.log else list(LOGS)
     build = ["cmake", "--build", str(ROOT / "build" / "release"), "--target", "read_bench"]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
     end_all_on_signals()
@@ -153,7 +155,7 @@ def main(arguments: list[str]) -> None:
                 if broker is not None:
                     fill(log, broker, channel, at / "messages")
                 common += ["--folder", str(at)]
-                show(log, what, rows, *pair_up([*common, *address], at, pairs))
+                show(log, what, rows, *pair_up([*common, *address], at, options.pairs))
                 shutil.rmtree(at)
             if broker is not None:
                 broker.kill()
@@ -162,4 +164,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -2,7 +2,7 @@
 // of the client library. Prints what it did as JSON; bench/read.py runs it and compares.
 //
 //   read_bench --channel C --rows N --bytes PER_MESSAGE --write FOLDER   the source, then
-//   read_bench --channel C --rows N --folder FOLDER [LOG] [--bare]       the run
+//   read_bench --channel C --rows N --folder FOLDER [LOG] [--bare | --look-ms N]   the run
 //
 // The source is written as a RocksMQ, which is read when no LOG is named, and as a file, which
 // bench/read.py sends to the brokers. LOG: --kafka ADDRESS, or --pulsar URL --library LIBPULSAR.
@@ -27,6 +27,7 @@ struct Arguments {
   std::string folder;
   LogChoice log;
   bool bare = false;
+  int look_ms = 1;
 };
 
 Result<double> Seconds(const Arguments& arguments) {
@@ -47,6 +48,7 @@ Result<double> Seconds(const Arguments& arguments) {
   }
   run.channels = {arguments.channel};
   run.store = arguments.folder + "/store.db";
+  run.look = std::chrono::milliseconds(arguments.look_ms);
   const TimePoint begin = SystemClock().Now();
   CDC_ASSIGN_OR_RETURN(run.log, arguments.log.Open(arguments.folder));
   const auto opening = std::chrono::duration<double>(SystemClock().Now() - begin).count();
@@ -69,6 +71,7 @@ int main(int count, char** values) {
   app.add_option("--folder", arguments.folder);
   arguments.log.AddTo(&app);
   app.add_flag("--bare", arguments.bare);
+  app.add_option("--look-ms", arguments.look_ms, "between two looks for the end");
   CLI11_PARSE(app, count, values);
   if (!arguments.write.empty()) {
     cdc::bench::WriteBacklog(arguments.write, arguments.channel, arguments.rows, arguments.bytes);

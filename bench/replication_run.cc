@@ -157,7 +157,7 @@ Result<Measured> Replicate(const Run& run) {
     if (run.at_most != Duration(0) && executor.clock().Now() - began >= run.at_most) {
       return finish(OkStatus());
     }
-    executor.PostAfter(std::chrono::milliseconds(1), look);
+    executor.PostAfter(run.look, look);
   };
   executor.RunAndWait([&] {
     replication =

@@ -30,7 +30,9 @@ struct Run {
   TargetAddress target;  // of the rows, if the mode is another; metadata go nowhere
   // Ends it before the end, as if all were done; 0: never.
   Duration at_most{0};
-  // Called every millisecond with the time up to which all is on the target.
+  // How often it is looked whether the end is there, which work that is counted had better not see.
+  Duration look{std::chrono::milliseconds(1)};
+  // Called at each look with the time up to which all is on the target.
   std::function<void(Timestamp safe)> watch;
   std::vector<std::shared_ptr<const LaneBatch>>* sent = nullptr;  // filled with all that was sent
 };

@@ -114,7 +114,7 @@ class RocksmqLog final : public RawLog {
       const std::lock_guard lock(mutex_);
       commands_.push_back(std::move(command));
     }
-    waker_.Wake();
+    if (std::this_thread::get_id() != thread_.get_id()) waker_.Wake();
   }
 
  private:
@@ -136,6 +136,7 @@ class RocksmqLog final : public RawLog {
   Result<std::map<std::string, HeldLog>> HeldOf(
       const std::map<std::string, LogPosition>& places) const;
   bool SomebodyWaits() const;
+  bool HasCommands();
   Duration Gap() const;
   void Wait();
 
@@ -362,7 +363,7 @@ Status RocksmqLog::Deliver(TailState* tail, uint64_t safe) {
   const auto take = [&](uint64_t id, std::string_view payload) {
     if (!entries.empty() && bytes + payload.size() > tail->max_bytes) return false;
     bytes += payload.size();
-    entries.push_back({LogId{0, id}, Slice::Copy(payload)});
+    entries.push_back({LogId{0, id}, tail->scan->Keep(payload)});
     return true;
   };
   if (!tail->scan) {
@@ -438,7 +439,13 @@ bool RocksmqLog::SomebodyWaits() const {
                      [](const auto& tail) { return bool{tail->done}; });
 }
 
+bool RocksmqLog::HasCommands() {
+  const std::lock_guard lock(mutex_);
+  return !commands_.empty();
+}
+
 void RocksmqLog::Wait() {
+  if (HasCommands()) return;  // nobody wakes this thread up for its own
   if (!store_) {
     waker_.WaitForCommand(next_open_ - clock_.Now());
     return;

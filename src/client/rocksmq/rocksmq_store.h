@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/slice.h"
 #include "model/position.h"
 
 namespace cdc {
@@ -29,6 +30,9 @@ class RocksmqScan {
   // then goes on with that message. False: there are no more.
   using Each = std::function<bool(uint64_t id, std::string_view payload)>;
   Result<bool> Run(uint64_t last, const Each& each);
+  // The payload that `each` has been given, for as long as it is wanted: where it lies, if it is
+  // most of what RocksDB had to read for it, and a copy otherwise.
+  Slice Keep(std::string_view payload) const;
 
  private:
   const std::string path_;

@@ -3,12 +3,11 @@
 // own. Nothing else of RocksDB is kept by it, so that files which the store deletes are free at
 // once.
 //
-// Owned by the block cache of a RocksmqStore; what Keep() returned may outlive both. Any thread,
-// never blocks. Internal to client/rocksmq.
+// Owned by a RocksmqStore, which lets RocksDB allocate here; what Keep() returned may outlive both.
+// Any thread, never blocks. Internal to client/rocksmq.
 #pragma once
 
-#include <rocksdb/memory_allocator.h>
-
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -17,11 +16,11 @@
 
 namespace cdc {
 
-class BlockKeeper final : public rocksdb::MemoryAllocator {
+class BlockKeeper {
  public:
-  const char* Name() const override { return "BlockKeeper"; }
-  void* Allocate(size_t size) override;
-  void Deallocate(void* block) override;
+  // For RocksDB's blocks, of `size` bytes; Deallocate() ends RocksDB's use of one.
+  void* Allocate(size_t size);
+  void Deallocate(void* block);
 
   // The bytes of a value that an iterator is at: in their block if that is the one that was read
   // last and at least half of it is theirs, otherwise as a copy.

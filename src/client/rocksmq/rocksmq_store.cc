@@ -4,6 +4,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/memory_allocator.h>
 #include <rocksdb/table.h>
 #include <rocksdb/table_properties.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <utility>
 
 #include "base/format.h"
 #include "base/log.h"
@@ -35,6 +37,17 @@ class WarningLogger final : public rocksdb::Logger {
     vsnprintf(text, sizeof text, format, arguments);
     LogDebug("rocksdb: {}", std::string_view(text));
   }
+};
+
+class BlockAllocator final : public rocksdb::MemoryAllocator {
+ public:
+  explicit BlockAllocator(std::shared_ptr<BlockKeeper> blocks) : blocks_(std::move(blocks)) {}
+  const char* Name() const override { return "BlockAllocator"; }
+  void* Allocate(size_t size) override { return blocks_->Allocate(size); }
+  void Deallocate(void* block) override { blocks_->Deallocate(block); }
+
+ private:
+  const std::shared_ptr<BlockKeeper> blocks_;
 };
 
 // Empty: there is none (any more). Read at each catch-up, so without a stream.
@@ -149,7 +162,7 @@ Result<std::unique_ptr<RocksmqStore>> RocksmqStore::Open(const std::string& path
   const auto blocks = std::make_shared<BlockKeeper>();
   rocksdb::LRUCacheOptions cache;
   cache.capacity = kBlockCacheBytes;
-  cache.memory_allocator = blocks;
+  cache.memory_allocator = std::make_shared<BlockAllocator>(blocks);
   table.block_cache = rocksdb::NewLRUCache(cache);
   // The kernel reads ahead by itself; being told to for each block takes a tenth of the time.
   table.max_auto_readahead_size = 0;

@@ -12,6 +12,9 @@ namespace cdc::bench {
 namespace {
 
 constexpr int kTickMillis = 200;
+constexpr PartitionId kPartition = 1;
+constexpr int64_t kSegment = 470'000'000'000'000'001;
+constexpr uint64_t kFirstRowId = 470'000'000'000'000'002;
 constexpr size_t kSpareFloats = 1 << 20;  // bytes from which every message takes another stretch
 
 }  // namespace
@@ -86,37 +89,57 @@ Timestamp MilvusMessages::WriteInRealTime(size_t rows) {
   });
 }
 
-std::string MilvusMessages::Base(uint64_t type, Timestamp ts) const {
+std::string MilvusMessages::Hex(size_t digits) {
+  std::string text(digits, '0');
+  for (char& digit : text) digit = "0123456789abcdef"[random_() % 16];
+  return text;
+}
+
+// A common.MsgBase. Without rows there is neither an id nor a trace.
+std::string MilvusMessages::Base(uint64_t type, Timestamp ts, uint64_t first_row_id) {
   WireWriter out;
   out.Varint(1, type);
-  out.Varint(2, messages_ + 1);
+  if (first_row_id != 0) out.Varint(2, first_row_id);
   out.Varint(3, ts);
+  out.Varint(4, 1);
+  if (first_row_id != 0) {
+    WireWriter trace;
+    trace.Bytes(1, "traceparent");
+    trace.Bytes(2, "00-" + Hex(32) + "-" + Hex(16) + "-00");
+    out.Bytes(6, trace.str());
+  }
   return Nested(1, out.Take());
 }
 
 void MilvusMessages::Tick() {
   next_tick_ms_ = ms_ + kTickMillis;
   const Timestamp ts = ComposeTimestamp(begin_ms_ + ms_);
-  put_(Base(1200, ts));
+  put_(Base(1200, ts, 0));
   ticked_ = ts;
 }
 
 std::string MilvusMessages::Insert() {
   const Timestamp ts = ComposeTimestamp(begin_ms_ + ms_, messages_ % 1000 + 1);
-  WireWriter keys;
-  for (size_t i = 0; i < rows_; ++i) keys.RawVarint(messages_ * rows_ + i);
+  const uint64_t first = messages_ * rows_;
+  WireWriter keys, row_ids;
+  for (size_t i = 0; i < rows_; ++i) {
+    keys.RawVarint(first + i);
+    row_ids.RawVarint(kFirstRowId + first + i);
+  }
   const size_t at = messages_ * 4099 % kSpareFloats;
   WireWriter vector;
   vector.Varint(1, kDimension);
   vector.Bytes(2, Nested(1, floats_.substr(at, rows_ * kDimension * sizeof(float))));
   WireWriter out;
-  out.Raw(Base(400, ts));
+  out.Raw(Base(400, ts, kFirstRowId + first));
   out.Bytes(2, vchannel_);
   out.Bytes(4, "rows");
+  out.Bytes(5, "_default");
   out.Varint(7, kCollection);
-  out.Varint(8, 1);
+  out.Varint(8, kPartition);
+  out.Varint(9, kSegment);
   out.PackedRepeat(10, ts, rows_);
-  out.Bytes(11, keys.str());
+  out.Bytes(11, row_ids.str());
   out.Bytes(13, Column(5, "id", 100, Nested(3, Nested(3, Nested(1, keys.str())))));
   out.Bytes(13, Column(101, "vector", 101, Nested(4, vector.Take())));
   out.Varint(14, rows_);

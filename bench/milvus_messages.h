@@ -1,5 +1,6 @@
-// Messages as a Milvus writes them into one channel, made up: rows of 128 floats, a tick every
-// 200 ms of the source's time.
+// Messages as a Milvus 2.3.5 writes them into one channel: rows of 128 floats, a tick every 200 ms
+// of the source's time. Made up field by field after those that a real one wrote
+// (tests/golden/messages); the test compares them.
 #pragma once
 
 #include <atomic>
@@ -50,7 +51,8 @@ class MilvusMessages {
   int64_t NextMillis() const;
   void Tick();
   std::string Insert();
-  std::string Base(uint64_t type, Timestamp ts) const;
+  std::string Hex(size_t digits);
+  std::string Base(uint64_t type, Timestamp ts, uint64_t first_row_id);
 
   const std::string channel_;
   const std::string vchannel_;

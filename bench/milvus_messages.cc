@@ -82,16 +82,22 @@ Timestamp MilvusMessages::Finish() {
   return ComposeTimestamp(begin_ms_ + ms_);
 }
 
-Timestamp MilvusMessages::WriteInRealTime(size_t rows) {
+Timestamp MilvusMessages::WriteInRealTime(size_t rows,
+                                          const std::function<void()>& before_waiting) {
   const SystemClock clock;
   return Write(rows, [&](int64_t ms) {
+    if (ms > clock.WallMillis() && before_waiting) before_waiting();
     while (ms > clock.WallMillis()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   });
 }
 
 std::string MilvusMessages::Hex(size_t digits) {
   std::string text(digits, '0');
-  for (char& digit : text) digit = "0123456789abcdef"[random_() % 16];
+  uint64_t value = 0;
+  for (size_t i = 0; i < digits; ++i, value >>= 4) {
+    if (i % 16 == 0) value = random_();
+    text[i] = "0123456789abcdef"[value % 16];
+  }
   return text;
 }
 

@@ -38,8 +38,9 @@ class MilvusMessages {
   // At least `rows` rows, and a last tick. `before_each` is called with the time of the message
   // that comes next. Returns the time of the last tick.
   Timestamp Write(size_t rows, const std::function<void(int64_t ms)>& before_each = {});
-  // The same, each message in its time: blocks until the last one is written.
-  Timestamp WriteInRealTime(size_t rows);
+  // The same, each message in its time: blocks until the last one is written. `before_waiting` is
+  // called each time that it is early.
+  Timestamp WriteInRealTime(size_t rows, const std::function<void()>& before_waiting = {});
   // One message of rows, and before it the tick that is due; Finish() writes the last tick.
   void WriteOne();
   Timestamp Finish();

@@ -99,8 +99,12 @@ Status KeepUp(const Arguments& arguments) {
   run.begin = ComposeTimestamp(begin_ms);
   MilvusMessages messages(kChannel, begin_ms, arguments.bytes,
                           arguments.rate / RowsPerMessage(arguments.bytes),
-                          [&](const std::string& payload) { store.Put(payload); });
-  run.write = [&] { return messages.WriteInRealTime(arguments.rows); };
+                          [&](const std::string& payload) { store.Add(payload); });
+  run.write = [&] {
+    const Timestamp end = messages.WriteInRealTime(arguments.rows, [&] { store.Commit(); });
+    store.Commit();
+    return end;
+  };
   Lag lag;
   Lag source;  // which may fall behind the clock by itself
   run.watch = [&](Timestamp safe) {

@@ -1,6 +1,7 @@
 #include "source/log_source.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <iterator>
 #include <mutex>
@@ -108,13 +109,17 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
     return taken;
   }
 
+  // No `arrived` is called any more when it returns.
   void Stop() {
     std::unique_ptr<RawTail> tail;
-    const std::lock_guard lock(mutex_);
-    tail.swap(tail_);
-    arrived_ = nullptr;
-    budget_->Remove(std::exchange(ready_bytes_, 0));
-    ready_.clear();
+    {
+      const std::lock_guard lock(mutex_);
+      tail.swap(tail_);
+      arrived_ = nullptr;
+      budget_->Remove(std::exchange(ready_bytes_, 0));
+      ready_.clear();
+    }
+    for (int calls = calls_; calls != 0; calls = calls_) calls_.wait(calls);
   }
 
  private:
@@ -131,9 +136,19 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
   }
 
   void Arrive(Decoded<T> read) {
+    const std::function<void()> arrived = Put(std::move(read));
+    if (!arrived) return;
+    // Not under the mutex: who is woken up wants it at once, often on this thread's processor.
+    arrived();
+    --calls_;
+    calls_.notify_all();
+  }
+
+  // What is to be called, and counted, now that it lies ready.
+  std::function<void()> Put(Decoded<T> read) {
     const std::lock_guard lock(mutex_);
     reading_ = false;
-    if (!tail_) return;
+    if (!tail_) return nullptr;
     budget_->Add(read.bytes);
     ready_bytes_ += read.bytes;
     if (!ready_.empty() && ready_.back().bytes + read.bytes <= piece_bytes_) {
@@ -147,8 +162,9 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
     }
     const bool more = ready_bytes_ < 2 * piece_bytes_ && tail_->HasMore();
     ReadMore();
-    if (more && reading_) return;
-    if (arrived_) std::exchange(arrived_, nullptr)();
+    if ((more && reading_) || !arrived_) return nullptr;
+    ++calls_;
+    return std::exchange(arrived_, nullptr);
   }
 
   const std::string channel_;
@@ -161,6 +177,7 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead<T>> {
   std::deque<Decoded<T>> ready_;  // an error only in the last one
   size_t ready_bytes_ = 0;
   std::function<void()> arrived_;
+  std::atomic<int> calls_ = 0;  // of `arrived_` in progress
 };
 
 // Brings what `decode` makes of raw reads to the executor. Lives there.

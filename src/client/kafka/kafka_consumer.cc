@@ -21,7 +21,7 @@ struct Sizes {
   size_t queue;
   size_t answer;  // of a broker, for all topics together: what came with it is kept as a whole
 };
-constexpr Sizes kMuch{512 << 10, 2 << 20, 4 << 20};
+constexpr Sizes kMuch{512 << 10, 8 << 20, 4 << 20};
 constexpr Sizes kLittle{128 << 10, 512 << 10, 1 << 20};
 constexpr size_t kTakeAtOnce = 64;
 // A producer sends batches of up to 1 MB.

@@ -5,7 +5,7 @@
 // as the log's oldest offset is not above the one to be read next.
 //
 // Threads: one of its own that serves every tail, one for questions (Latest, Held), and those of
-// librdkafka. What librdkafka has fetched and nobody has read yet is bounded per tail: about 2 MiB
+// librdkafka. What librdkafka has fetched and nobody has read yet is bounded per tail: about 8 MiB
 // for the first four, for the others 512 KiB and what the producer sent as one batch with it (1 MB
 // at most), unless the messages compress unusually well.
 //

@@ -7,6 +7,10 @@ namespace cdc {
 // default libc takes them from its heaps once one was freed; RocksDB's memtables consist of such
 // blocks, and small ones that lie between them then keep the memory of all of them (up to 20 MB of
 // 155, seen).
+//
+// Up to 32 MiB that are free at the end of a heap stay there: a backlog takes and frees 20 MiB
+// between two ticks. All threads share two heaps, since each keeps as much (170 MB instead of 145
+// after several drains, seen).
 void SetUpAllocator();
 
 }  // namespace cdc

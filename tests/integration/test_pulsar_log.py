@@ -25,8 +25,14 @@ pytestmark = pytest.mark.xdist_group("pulsar_log")
 
 class SmallLedgers(Pulsar):
     def _properties(self) -> list[str]:
-        more = [f"managedLedgerMaxEntriesPerLedger={LEDGER}"]
-        return [*super()._properties(), *more, "managedLedgerMinLedgerRolloverTimeMinutes=0"]
+        return [
+            *super()._properties(),
+            f"managedLedgerMaxEntriesPerLedger={LEDGER}",
+            "managedLedgerMinLedgerRolloverTimeMinutes=0",
+            # A frozen reader stays connected, however long it takes to write what it will miss: by
+            # default the broker forgets it after a minute.
+            "keepAliveIntervalSeconds=600",
+        ]
 
 
 class Topic:

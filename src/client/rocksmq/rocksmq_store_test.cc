@@ -156,5 +156,49 @@ TEST_F(RocksmqStoreTest, WhatIsKeptOutlivesFilesAndStore) {
   for (const auto& [id, slice] : kept) EXPECT_EQ(slice.bytes, payload(id)) << id;
 }
 
+// A walk over small messages goes over to larger reads after some of them.
+TEST_F(RocksmqStoreTest, ManySmallMessagesAreWalkedOverInOrderAndPieces) {
+  std::vector<uint64_t> ids;
+  for (uint64_t id = 1000; id < 2000; id += id % 3 == 0 ? 2 : 1) ids.push_back(id);
+  for (const uint64_t id : ids) {
+    Put("a", id);
+    Put("b", id);  // lies behind them
+    if (id == 1400 || id == 1700) Flush();
+  }
+  ASSERT_TRUE(store_->CatchUp().ok());
+  for (const size_t piece : {1, 63, 64, 65, 200, 5000}) {
+    auto scan = store_->Scan("a", 1000);
+    std::vector<uint64_t> seen;
+    for (bool more = true; more;) {
+      size_t taken = 0;
+      const auto run = scan->Run(1998, [&](uint64_t id, std::string_view) {
+        if (taken == piece) return false;
+        seen.push_back(id);
+        ++taken;
+        return true;
+      });
+      ASSERT_TRUE(run.ok());
+      more = *run;
+    }
+    std::vector<uint64_t> wanted = ids;
+    std::erase_if(wanted, [](uint64_t id) { return id > 1998; });
+    EXPECT_EQ(seen, wanted) << piece << " at a time";
+  }
+}
+
+TEST_F(RocksmqStoreTest, AWalkSeesWhatIsDeletedWhileItGoesOn) {
+  for (uint64_t id = 1000; id < 1500; ++id) Put("a", id);
+  Flush();
+  ASSERT_TRUE(store_->CatchUp().ok());
+  auto scan = store_->Scan("a", 0);
+  size_t seen = 0;
+  ASSERT_TRUE(*scan->Run(1499, [&](uint64_t, std::string_view) { return seen < 100 && ++seen; }));
+  ASSERT_TRUE(owner_->DeleteRange({}, owner_->DefaultColumnFamily(), "a/0", "a/1499").ok());
+  ASSERT_TRUE(owner_->CompactRange({}, nullptr, nullptr).ok());
+  ASSERT_TRUE(store_->CatchUp().ok());
+  EXPECT_FALSE(*scan->Run(1499, [&](uint64_t, std::string_view) { return ++seen != 0; }));
+  EXPECT_EQ(seen, 500U);
+}
+
 }  // namespace
 }  // namespace cdc

@@ -36,7 +36,7 @@ Status Parse(std::string_view value, const char* what, Message* out) {
 }
 
 // Collections, partitions and aliases. A state that a later Milvus may add is taken as alive.
-ObjectState ObjectStateFromWire(int32_t state) {
+ObjectState ObjectStateFromWire(int64_t state) {
   switch (state) {
     case 1:
       return ObjectState::kCreating;
@@ -51,7 +51,7 @@ ObjectState ObjectStateFromWire(int32_t state) {
 
 // Databases count one higher: 0 is "unknown", written before databases had states.
 ObjectState DatabaseStateFromWire(int32_t state) {
-  return ObjectStateFromWire(state - 1);
+  return ObjectStateFromWire(int64_t{state} - 1);
 }
 
 }  // namespace

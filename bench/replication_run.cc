@@ -123,7 +123,7 @@ Result<Measured> Replicate(const Run& run) {
   LaneSet::Options lane_options;
   lane_options.lane.merge = run.mode != TargetMode::kApi;
   LaneSet lanes("bench", lane_options, {}, &executor, &sink, &counted);
-  ReadGovernor governor(&executor, {32 << 20, 1 << 20});
+  ReadGovernor governor(&executor, ReadGovernor::Options{});
   Replication::Options options;
   options.target = "bench";
   options.reconciler.task = task.spec.id;

@@ -69,9 +69,7 @@ Result<std::unique_ptr<TargetEngine>> TargetEngine::Open(std::string identity, T
     lanes.lane.tick_interval = options.tick_interval;
     e->lanes_ = std::make_unique<LaneSet>(e->identity_, lanes, std::move(fences), executor,
                                           e->sink_.get(), e->progress_.get());
-    ReadGovernor::Options governor;
-    governor.limit_bytes = options.memory_limit_bytes;
-    e->governor_ = std::make_unique<ReadGovernor>(executor, governor);
+    e->governor_ = std::make_unique<ReadGovernor>(executor, ReadGovernor::Options{});
   });
   return engine;
 }

@@ -25,7 +25,6 @@ namespace cdc {
 
 struct EngineOptions {
   Duration tick_interval = std::chrono::milliseconds(500);
-  size_t memory_limit_bytes = 32 << 20;  // of changes read and not yet on the target
 };
 
 class TargetEngine {

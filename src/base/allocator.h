@@ -8,9 +8,8 @@ namespace cdc {
 // blocks, and small ones that lie between them then keep the memory of all of them (up to 20 MB of
 // 155, seen).
 //
-// Up to 32 MiB that are free at the end of a heap stay there: a backlog takes and frees 20 MiB
-// between two ticks. All threads share two heaps, since each keeps as much (170 MB instead of 145
-// after several drains, seen).
+// Up to 8 MiB that are free at the end of a heap stay there, since a backlog takes and frees more
+// than that between two ticks. All threads share two heaps: each keeps as much.
 void SetUpAllocator();
 
 }  // namespace cdc

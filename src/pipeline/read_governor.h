@@ -26,7 +26,7 @@ namespace cdc {
 class ReadGovernor {
  public:
   struct Options {
-    size_t limit_bytes = 24 << 20;  // of one target; up to five thirds of it are held
+    size_t limit_bytes = 24 << 20;   // of one target; up to five thirds of it are held
     size_t reserve_bytes = 1 << 20;  // per channel, at most
     // Of one channel, however many there are: reading less at once is not worth waking up for.
     size_t least_share_bytes = 16 << 10;

@@ -252,11 +252,11 @@ bool Channel::FenceCovers(Timestamp ts) {
 // Up to the change that fills the window, or a little beyond what has been read. The sooner the
 // target acknowledges, the more may be ahead: it will be as quick with a replay.
 void Channel::ExtendFence() {
-  if (fence_writing_ || sent_bytes_ >= options_.window_bytes / 4) return;
+  if (fence_writing_ || sent_bytes_ >= options_.window_bytes / 2) return;
   Timestamp fence = 0;
   Timestamp soon = 0;
   size_t bytes = 0;
-  const size_t room = options_.window_bytes - 3 * sent_bytes_;
+  const size_t room = options_.window_bytes - sent_bytes_ * 3 / 2;
   for (size_t i = 0; i < ready_.size(); ++i) {
     const Change& change = ready_[i].change;
     bytes += change.MemoryUsage();

@@ -67,7 +67,7 @@ class Channel final : public LaneClient {
     // was acknowledged behind a drop that is not through yet comes on top: to hold it back as well
     // could hold back what the drop waits for.
     uint64_t fence_ahead = ComposeTimestamp(2000);
-    size_t window_bytes = 16 << 20;  // at most a quarter of it not acknowledged
+    size_t window_bytes = 16 << 20;  // at most half of it not acknowledged
     // While the last tick is older than this, nothing is fenced beyond what has been read.
     Duration behind = std::chrono::seconds(5);
     Duration retry_initial = std::chrono::milliseconds(100);
